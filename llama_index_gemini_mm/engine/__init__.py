@@ -1,0 +1,1 @@
+"""One embedding engine: items in, checked vectors out."""

@@ -1,0 +1,193 @@
+"""Every error this package raises on purpose.
+
+    GeminiMMError
+    ├── ConfigurationError      a setting that cannot work: no key, an impossible value
+    ├── SourceError             a file that cannot be read; ``path`` and ``reason``
+    │   ├── UnsupportedFormat   no reader knows this kind of content
+    │   ├── CorruptFile         the content is broken, cut off, or not what it claims to be
+    │   ├── EncryptedFile       the content needs a password
+    │   ├── FileTooLarge        the content passes a documented bound
+    │   └── MissingDependency   a reader exists, the library behind it is not installed
+    ├── MediaMissing            a ``media://`` reference whose bytes are gone or have changed
+    ├── LimitExceeded           more than the model accepts; ``modality``, ``limit``, ``actual``
+    ├── ApiError                the service said no; ``code``, ``status``, ``retryable``
+    │   ├── AuthError           the key or its permissions
+    │   ├── QuotaExhausted      the day's quota is used up
+    │   ├── InvalidRequest      this very input is refused
+    │   └── BadReply            an answer that cannot be trusted: count, dimension, numbers
+    ├── IndexMismatch           an index made by another model or dimension; ``expected``, ``found``
+    └── IndexLocked             an embedded index that another process holds
+
+Errors carry fields besides their text, survive pickling (worker processes send them home), and own the exit code the
+command line ends with. Their text says what to do next; it never holds a key or the content of a file.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def _revive(cls: type[GeminiMMError], args: tuple[Any, ...], state: dict[str, Any]) -> GeminiMMError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class GeminiMMError(Exception):
+    """Root of the tree; ``exit_code`` is what ``gemini-mm`` ends with when this error stops it."""
+
+    exit_code = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by state, because the constructors take fields and not the finished message."""
+        return _revive, (type(self), self.args, self.__dict__)
+
+
+class ConfigurationError(GeminiMMError):
+    """A setting that cannot work; the message names it and a value that would."""
+
+    exit_code = 2
+
+
+class SourceError(GeminiMMError):
+    """A file that cannot be read. In a folder it costs that file alone."""
+
+    exit_code = 10
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"{path}: {reason}")
+
+
+class UnsupportedFormat(SourceError):
+    """No reader knows this kind of content."""
+
+    exit_code = 11
+
+
+class CorruptFile(SourceError):
+    """The content is broken, cut off, empty, or not what it claims to be."""
+
+    exit_code = 12
+
+
+class EncryptedFile(SourceError):
+    """The content needs a password."""
+
+    exit_code = 13
+
+
+class FileTooLarge(SourceError):
+    """The content passes a documented bound."""
+
+    exit_code = 14
+
+
+class MissingDependency(SourceError):
+    """A reader for this format exists, but the library it needs is not installed."""
+
+    exit_code = 15
+
+    def __init__(self, path: str, package: str, extra: str) -> None:
+        self.package = package
+        self.extra = extra
+        super().__init__(path, f"needs {package}: pip install 'llama-index-gemini-mm[{extra}]'")
+
+
+class MediaMissing(GeminiMMError):
+    """The bytes behind a ``media://`` reference are gone, or are no longer the bytes it names."""
+
+    exit_code = 20
+
+    def __init__(self, media_ref: str, path: str | None, reason: str) -> None:
+        self.media_ref = media_ref
+        self.path = path
+        self.reason = reason
+        where = f" ({path})" if path else ""
+        super().__init__(f"{media_ref}{where}: {reason}")
+
+
+class LimitExceeded(GeminiMMError):
+    """More than the model accepts. ``limit`` and ``actual`` share the unit named in the message."""
+
+    exit_code = 21
+
+    def __init__(self, modality: str, limit: float, actual: float, unit: str, remedy: str) -> None:
+        self.modality = modality
+        self.limit = limit
+        self.actual = actual
+        self.unit = unit
+        super().__init__(f"{modality}: {actual:g} {unit}, the model accepts {limit:g}; {remedy}")
+
+
+class ApiError(GeminiMMError):
+    """The service refused or failed.
+
+    Args:
+        code: HTTP status; 0 when the connection itself failed.
+        status: Google's name for it (``RESOURCE_EXHAUSTED``), or the transport's.
+        message: the server's words, shortened.
+        retryable: whether the same request may succeed later.
+    """
+
+    exit_code = 30
+
+    def __init__(self, code: int, status: str, message: str, *, retryable: bool = False) -> None:
+        self.code = code
+        self.status = status
+        self.retryable = retryable
+        super().__init__(f"Gemini API {code or 'connection'} {status}: {message}")
+
+
+class AuthError(ApiError):
+    """The key is missing, wrong, or not allowed to do this."""
+
+    exit_code = 31
+
+
+class QuotaExhausted(ApiError):
+    """The quota of the day is used up; ``resets_at`` is the ISO 8601 time at which it starts anew."""
+
+    exit_code = 32
+
+    def __init__(self, code: int, status: str, message: str, *, resets_at: str) -> None:
+        self.resets_at = resets_at
+        super().__init__(code, status, f"{message}; the quota starts anew at {resets_at}")
+
+
+class InvalidRequest(ApiError):
+    """This very input is refused; sending it again will not help."""
+
+    exit_code = 33
+
+
+class BadReply(ApiError):
+    """An answer that cannot be trusted: too few vectors, another dimension, or numbers that are none."""
+
+    exit_code = 34
+
+
+class IndexMismatch(GeminiMMError):
+    """An index whose vectors live in another space; ``expected`` and ``found`` describe both."""
+
+    exit_code = 40
+
+    def __init__(self, expected: str, found: str, remedy: str) -> None:
+        self.expected = expected
+        self.found = found
+        super().__init__(f"this index holds {found}, but {expected} was asked for; {remedy}")
+
+
+class IndexLocked(GeminiMMError):
+    """An embedded index that another process has open."""
+
+    exit_code = 41
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(
+            f"{path} is open in another process; an embedded index belongs to one at a time: "
+            "close the other one, or use a server with qdrant_url"
+        )

@@ -1,0 +1,122 @@
+"""What a format is: how well it matches a source, and the documents it yields."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from llama_index.core.schema import Document
+
+from llama_index_gemini_mm import media
+from llama_index_gemini_mm.limits import Modality
+from llama_index_gemini_mm.media import FileInfo, Locator, MediaItem, MediaRef
+from llama_index_gemini_mm.media_store import MediaStore
+from llama_index_gemini_mm.source import Source
+
+NO_MATCH, BY_SUFFIX, BY_CONTENT, BY_BOTH = 0, 10, 50, 60
+"""Scores: content outweighs the suffix, and a format that recognises both wins."""
+
+
+@dataclass(frozen=True)
+class ReaderOptions:
+    """How files are read; the same options always give the same documents.
+
+    Args:
+        figures: whether pictures inside documents become image documents.
+        min_figure_pixels: the shorter side below which a picture is an ornament and is left out.
+        visual_pages: whether scanned, drawn and chart-like PDF pages become documents of modality ``document`` as well.
+        passwords: tried in turn on encrypted files.
+    """
+
+    figures: bool = True
+    min_figure_pixels: int = 64
+    visual_pages: bool = True
+    passwords: tuple[str, ...] = field(default=(), repr=False)
+
+
+class Format(ABC):
+    """One family of file formats. Subclasses live one to a file in this folder and export an instance as ``FORMAT``."""
+
+    name: ClassVar[str]
+    """Short name, as in the README's table."""
+    suffixes: ClassVar[tuple[str, ...]]
+    """Lower case, with the dot."""
+    mime_types: ClassVar[tuple[str, ...]]
+    """Registered names; the first one is the usual one."""
+
+    @abstractmethod
+    def score(self, source: Source) -> int:
+        """How well ``source`` matches, from ``NO_MATCH`` to ``BY_BOTH``. Must not raise for any content."""
+
+    @abstractmethod
+    def read(self, source: Source, store: MediaStore, options: ReaderOptions) -> Iterator[Document]:
+        """Yield the natural parts of ``source`` in reading order.
+
+        Raises a subclass of ``SourceError`` for content that cannot be read.
+        """
+
+    def score_by_magic(self, source: Source, *, matches: bool) -> int:
+        """The usual score: ``matches`` says whether the content was recognised."""
+        if not matches:
+            return NO_MATCH
+        return BY_BOTH if source.suffix in self.suffixes else BY_CONTENT
+
+
+class DocumentBuilder:
+    """Makes the documents of one file: fills in what they share and gives each a stable id.
+
+    An id is derived from the file's location, the modality, the place and the order among equals, so that a changed
+    file gives the same ids with other contents, which is what docstores and upserts go by.
+    """
+
+    def __init__(self, source: Source, store: MediaStore, mime_type: str) -> None:
+        self.source = source
+        self.store = store
+        self.info = FileInfo(source.location, _file_name(source), mime_type, source.size, source.sha256)
+        self._seen: dict[str, int] = {}
+
+    def text(self, text: str, *, title: str = "", at: Locator | None = None) -> Document:
+        """A document of words."""
+        return self._build("text", text, title, at or Locator(), None)
+
+    def original(
+        self,
+        modality: Modality,
+        *,
+        text: str = "",
+        title: str = "",
+        at: Locator | None = None,
+        ref: MediaRef | None = None,
+    ) -> Document:
+        """A document that is the file itself, or the part of it that ``ref`` names; recorded, not copied."""
+        sha256 = self.store.add_source(self.source, self.info.mime_type)
+        item = MediaItem(ref or MediaRef(sha256), self.info.mime_type, self.store.local_path(sha256))
+        return self._build(modality, text, title, at or Locator(), item)
+
+    def extracted(
+        self,
+        modality: Modality,
+        data: bytes,
+        mime_type: str,
+        *,
+        text: str = "",
+        title: str = "",
+        at: Locator | None = None,
+    ) -> Document:
+        """A document of media that was found inside the file; its bytes go into the media store."""
+        sha256 = self.store.add_bytes(data, mime_type)
+        item = MediaItem(MediaRef(sha256), mime_type, self.store.local_path(sha256))
+        return self._build(modality, text, title, at or Locator(), item)
+
+    def _build(self, modality: Modality, text: str, title: str, at: Locator, item: MediaItem | None) -> Document:
+        metadata = self.info.metadata() | at.metadata()
+        place = f"{modality}#{sorted(at.metadata().items())}"
+        order = self._seen[place] = self._seen.get(place, 0) + 1
+        node_id = media.stable_id(self.info.path, self.source.container_path or "", place, str(order))
+        return media.build(Document, node_id, modality, text, metadata, title=title, media=item)
+
+
+def _file_name(source: Source) -> str:
+    return Source(source.location).name
