@@ -209,7 +209,7 @@ class FileInfo:
 
 @dataclass(frozen=True)
 class MediaItem:
-    """The media of a document or node: its reference, its MIME type, and a local file to show it from, if there is one."""
+    """The media of a document or node: its reference, its MIME type, and a local file to show it from, if any."""
 
     ref: MediaRef
     mime_type: str
@@ -246,8 +246,8 @@ def build(
 ) -> AnyNode:
     """Make a ``Document`` or ``Node`` that keeps its media on every path through LlamaIndex.
 
-    ``text_resource`` is always set, media is a path and a MIME type and never bytes, and only ``title`` and ``media_ref``
-    reach the embedding model.
+    ``text_resource`` is always set, media is a path and a MIME type and never bytes, and only ``title`` and
+    ``media_ref`` reach the embedding model.
     """
     head: dict[str, Any] = {}
     if media:
@@ -298,8 +298,8 @@ class EmbedText:
 def read_embed_text(text: str) -> EmbedText:
     """Undo ``get_content(MetadataMode.EMBED)``.
 
-    Only the block of metadata lines before the first blank line is searched for the reference, so a document that merely
-    quotes one stays text.
+    Only the block of metadata lines before the first blank line is searched for the reference, so a document that
+    merely quotes one stays text.
     """
     head, _, body = text.partition("\n\n")
     ref, title = _REF_LINE.search(head), _TITLE_LINE.search(head)

@@ -3,8 +3,8 @@
     <root>/<ab>/<sha256>.json   what is known: MIME type, size, and for an original where it lies
     <root>/<ab>/<sha256>        the bytes of extracted media
 
-One small file per entry, written under another name and then moved, so several processes can share a store; ``root`` may be
-any fsspec URL.
+One small file per entry, written under another name and then moved, so several processes can share a store; ``root``
+may be any fsspec URL.
 """
 
 from __future__ import annotations

@@ -1,0 +1,47 @@
+# make demo      index a bundled mixed-media folder offline and search it
+# make test      the whole suite, with branch coverage
+# make lint      ruff and mypy
+# make handbook  make the bundled sample anew
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+# Installers that link files from a cache must copy them here: nltk refuses data files with several hard links.
+export UV_LINK_MODE := copy
+
+.PHONY: demo test lint format handbook clean
+
+demo: $(VENV)/.installed
+	$(BIN)/gemini-mm demo
+
+test: $(VENV)/.tested
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term --cov-fail-under=90
+
+lint: $(VENV)/.tested
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.tested
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+handbook: $(VENV)/.installed
+	$(BIN)/python examples/make_handbook.py
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.*
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.tested: pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --editable '.[test]'
+	@touch $(VENV)/.installed $@

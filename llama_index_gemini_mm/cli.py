@@ -1,0 +1,233 @@
+"""``gemini-mm``: index a folder, search it, see a demo, run the emulator.
+
+Results go to stdout, progress and messages to stderr. Everything heavy is imported inside the commands, so that
+``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from llama_index_gemini_mm.errors import ConfigurationError, GeminiMMError
+
+if TYPE_CHECKING:
+    from llama_index_gemini_mm.index import MediaHit, MediaIndex
+    from llama_index_gemini_mm.limits import Modality
+    from llama_index_gemini_mm.sync import SyncReport
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="One index for text, pictures, sounds, films and documents, through gemini-embedding-2.",
+)
+
+_INTERRUPTED = 130
+
+Storage = Annotated[Path, typer.Option(help="Folder that holds the index.", envvar="GEMINI_MM_STORAGE")]
+Offline = Annotated[bool, typer.Option("--offline", help="No key, no network: use the emulator's stand-in model.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Dimensions = Annotated[int, typer.Option(help="Numbers in a vector, 128 to 3072; 768, 1536 or 3072 are recommended.")]
+QdrantUrl = Annotated[str | None, typer.Option(help="Keep the vectors on this Qdrant server.", envvar="QDRANT_URL")]
+QdrantKey = Annotated[str | None, typer.Option(help="Its key.", envvar="QDRANT_API_KEY", show_envvar=True)]
+Collection = Annotated[str, typer.Option(help="Name of the collection.")]
+
+
+@app.command()
+def index(
+    inputs: Annotated[list[str], typer.Argument(help="Files, folders or fsspec URLs.", metavar="FOLDER...")],
+    storage: Storage = Path("storage"),
+    offline: Offline = False,
+    as_json: AsJson = False,
+    dimensions: Dimensions = 3072,
+    qdrant_url: QdrantUrl = None,
+    qdrant_api_key: QdrantKey = None,
+    collection: Collection = "media",
+) -> None:
+    """Bring the index up to date with files: new and changed ones are embedded, gone ones deleted."""
+    from llama_index_gemini_mm import console
+
+    with _opened(storage, offline, dimensions, qdrant_url, qdrant_api_key, collection) as media_index:
+        with console.progress() as on_progress:
+            report = media_index.sync(inputs, on_progress=on_progress)
+        console.show_report(report, as_json=as_json)
+    if report.skipped and not report.indexed and not report.unchanged:
+        raise typer.Exit(_exit_code(report))
+
+
+@app.command()
+def search(
+    text: Annotated[str, typer.Argument(help="Words to search by.", show_default=False)] = "",
+    image: Annotated[Path | None, typer.Option(help="A picture to search by.")] = None,
+    audio: Annotated[Path | None, typer.Option(help="A sound to search by.")] = None,
+    video: Annotated[Path | None, typer.Option(help="A film to search by.")] = None,
+    document: Annotated[Path | None, typer.Option(help="A PDF to search by.")] = None,
+    modality: Annotated[
+        list[str] | None, typer.Option(help="Only text, image, audio, video or document; may be repeated.")
+    ] = None,
+    top: Annotated[int, typer.Option(help="How many results.", min=1)] = 10,
+    storage: Storage = Path("storage"),
+    offline: Offline = False,
+    as_json: AsJson = False,
+    dimensions: Dimensions = 3072,
+    qdrant_url: QdrantUrl = None,
+    qdrant_api_key: QdrantKey = None,
+    collection: Collection = "media",
+) -> None:
+    """Find the nearest pieces of what was indexed, by words, by media, or by both together."""
+    from llama_index_gemini_mm import console
+
+    if not qdrant_url and not (storage / "qdrant").is_dir():
+        _fail(ConfigurationError(f"there is no index in {storage}; run: gemini-mm index FOLDER --storage {storage}"))
+    with _opened(storage, offline, dimensions, qdrant_url, qdrant_api_key, collection) as media_index:
+        hits = media_index.search(
+            text,
+            image=image,
+            audio=audio,
+            video=video,
+            document=document,
+            top_k=top,
+            modalities=cast("list[Modality]", modality or []),
+        )
+        console.show_hits(hits, as_json=as_json)
+
+
+@app.command()
+def demo(
+    storage: Annotated[Path | None, typer.Option(help="Keep the index here; by default it is thrown away.")] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline/--online", help="Stand-in model, or Gemini with your key.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Index a small handbook with all five media and search it."""
+    from tempfile import TemporaryDirectory
+
+    from llama_index_gemini_mm import console
+    from llama_index_gemini_mm import demo as bundled
+
+    with TemporaryDirectory(prefix="gemini-mm-demo-") as scratch, _opened(storage or Path(scratch), offline) as opened:
+        with console.progress() as on_progress:
+            report = opened.sync(bundled.HANDBOOK, on_progress=on_progress)
+        results = [(query, _ask(opened, query)) for query in bundled.QUERIES]
+        console.show_demo(report, results, as_json=as_json)
+    if not all(query.answered_by(hits) for query, hits in results):
+        raise typer.Exit(1)
+
+
+@app.command()
+def emulate(
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 8765,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    api_key: Annotated[str | None, typer.Option(help="The only key to accept; any when not given.")] = None,
+    modality_gap: Annotated[float, typer.Option(help="How far the media are set apart.", min=0.0)] = 0.3,
+    latency: Annotated[float, typer.Option(help="Seconds before each answer.", min=0.0)] = 0.0,
+) -> None:
+    """Run a local server that speaks the Gemini embedding API, for tests and development without a key."""
+    from llama_index_gemini_mm import console
+    from llama_index_gemini_mm.emulator import GeminiEmulator, serve
+
+    with _reported():
+        emulator = GeminiEmulator(api_key, modality_gap=modality_gap, host=host, port=port, latency=latency, keep=0)
+        emulator.start()
+        console.show_emulator(emulator.base_url)
+        serve(emulator)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        from llama_index_gemini_mm import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """The entry point ``gemini-mm``."""
+    app()
+
+
+def _ask(media_index: MediaIndex, query: object) -> list[MediaHit]:
+    from llama_index_gemini_mm.demo import DemoQuery
+
+    asked = cast("DemoQuery", query)
+    return media_index.search(asked.text, image=asked.image, modalities=asked.modalities, top_k=3)
+
+
+@contextmanager
+def _opened(
+    storage: Path,
+    offline: bool,
+    dimensions: int = 3072,
+    qdrant_url: str | None = None,
+    qdrant_api_key: str | None = None,
+    collection: str = "media",
+) -> Iterator[MediaIndex]:
+    """The index of ``storage``; offline it is backed by an emulator that lives as long as the command."""
+    with _reported(), _service(offline) as (base_url, api_key, service):
+        from llama_index_gemini_mm.embedding import GeminiMultimodalEmbedding
+        from llama_index_gemini_mm.index import MediaIndex
+
+        model = GeminiMultimodalEmbedding(
+            output_dimensionality=dimensions, base_url=base_url, api_key=api_key, media_store=storage / "media"
+        )
+        with MediaIndex.open(
+            storage,
+            qdrant_url=qdrant_url,
+            qdrant_api_key=qdrant_api_key,
+            collection=collection,
+            embed_model=model,
+            service=service,
+        ) as media_index:
+            yield media_index
+
+
+@contextmanager
+def _service(offline: bool) -> Iterator[tuple[str | None, str | None, str]]:
+    """Address, key and name of what embeds."""
+    if not offline:
+        yield None, None, "gemini"
+        return
+    from llama_index_gemini_mm import console
+    from llama_index_gemini_mm.emulator import GeminiEmulator
+
+    console.say_stand_in()
+    with GeminiEmulator(keep=0) as emulator:
+        yield emulator.base_url, emulator.api_key, "stand-in"
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """Turn this package's errors into one line and their exit code."""
+    try:
+        yield
+    except GeminiMMError as error:
+        _fail(error)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; what was stored stays", err=True)
+        raise typer.Exit(_INTERRUPTED) from None
+
+
+def _fail(error: GeminiMMError) -> None:
+    typer.echo(f"error: {error}", err=True)
+    raise typer.Exit(error.exit_code)
+
+
+def _exit_code(report: SyncReport) -> int:
+    from llama_index_gemini_mm import errors
+
+    return int(getattr(errors, report.skipped[0].error).exit_code)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""What ``gemini-mm`` shows: tables on stdout, progress and messages on stderr, JSON for machines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from llama_index_gemini_mm.demo import DemoQuery
+    from llama_index_gemini_mm.index import MediaHit
+    from llama_index_gemini_mm.sync import Progress as SyncProgress
+    from llama_index_gemini_mm.sync import SyncReport
+
+STAND_IN = "offline: vectors come from a stand-in model, not from Gemini; its ranking only shows how things work"
+_EXCERPT = 90
+
+
+def _out() -> Console:
+    return Console(highlight=False, soft_wrap=False)
+
+
+def _err() -> Console:
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say_stand_in() -> None:
+    """Say once that the ranking is not Gemini's."""
+    _err().print(STAND_IN, style="yellow")
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[SyncProgress], None]]:
+    """A bar of files with nodes and money; silent where stderr is no terminal."""
+    console = _err()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[nodes]} nodes  ${task.fields[usd]:.4f}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("reading", total=None, nodes=0, usd=0.0)
+
+        def advance(state: SyncProgress) -> None:
+            name = state.file_name[:40]
+            bar.update(
+                task, description=name, completed=state.done, total=state.total, nodes=state.nodes, usd=state.usd
+            )
+
+        yield advance
+
+
+def show_report(report: SyncReport, *, as_json: bool) -> None:
+    """What a sync did, and every file it left out."""
+    if as_json:
+        _print_json(report.as_dict())
+        return
+    out = _out()
+    out.print(
+        f"{report.files} files: {report.indexed} indexed, {report.unchanged} unchanged, "
+        f"{report.removed} removed, {len(report.skipped)} skipped"
+    )
+    if report.nodes:
+        out.print("nodes: " + ", ".join(f"{count} {name}" for name, count in sorted(report.nodes.items())))
+    out.print(f"embedded {report.embedded}, {report.tokens:,} tokens, about ${report.usd:.4f}, {report.seconds:.1f} s")
+    if report.skipped:
+        table = Table("skipped file", "error", "reason", box=None, pad_edge=False, header_style="bold")
+        for skipped in report.skipped:
+            table.add_row(_short_path(skipped.file), skipped.error, skipped.reason)
+        out.print(table)
+
+
+def show_hits(hits: Sequence[MediaHit], *, as_json: bool) -> None:
+    """A row a hit: score, medium, place, and what it is."""
+    if as_json:
+        _print_json([hit.as_dict() for hit in hits])
+        return
+    if not hits:
+        _out().print("nothing found")
+        return
+    _out().print(_hits_table(hits))
+
+
+def show_demo(report: SyncReport, results: Sequence[tuple[DemoQuery, list[MediaHit]]], *, as_json: bool) -> None:
+    """The demo's searches, each with a mark that says whether the first hit is the right one."""
+    if as_json:
+        answers = [{"query": q.label, "right": q.answered_by(h), "hits": [x.as_dict() for x in h]} for q, h in results]
+        _print_json({"index": report.as_dict(), "searches": answers})
+        return
+    show_report(report, as_json=False)
+    out = _out()
+    for query, hits in results:
+        asked = f"“{query.text}”" if query.text else query.image.name if query.image else ""
+        mark = "[green]✓[/]" if query.answered_by(hits) else "[red]✗[/]"
+        out.print(f"\n{mark} [bold]{query.label}[/]  {asked}")
+        out.print(_hits_table(hits))
+
+
+def show_emulator(base_url: str) -> None:
+    """How to point a program at the emulator."""
+    out = _out()
+    out.print(f"Gemini emulator on {base_url} (a stand-in model, not Gemini); Ctrl-C stops it")
+    out.print(f"  GeminiMultimodalEmbedding(base_url={base_url!r}, api_key='offline')")
+    out.print(f"  export GOOGLE_GEMINI_BASE_URL={base_url} GOOGLE_API_KEY=offline")
+
+
+def _hits_table(hits: Sequence[MediaHit]) -> Table:
+    table = Table("score", "medium", "file", "place", "what", box=None, pad_edge=False, header_style="bold")
+    for hit in hits:
+        what = " ".join((hit.title or "", hit.text)).strip() if hit.title not in (None, hit.text) else hit.text
+        excerpt = " ".join(what.split())
+        table.add_row(
+            f"{hit.score:.3f}", hit.modality, _short_path(hit.file_path or ""), place_of(hit), excerpt[:_EXCERPT]
+        )
+    return table
+
+
+def place_of(hit: MediaHit) -> str:
+    """Page, slide or time of a hit, as people write it."""
+    if hit.start_seconds is not None and hit.end_seconds is not None:
+        return f"{_clock(hit.start_seconds)}–{_clock(hit.end_seconds)}"
+    if hit.page_label is not None:
+        return f"page {hit.page_label}"
+    slide = hit.node.metadata.get("slide")
+    return f"slide {slide}" if slide is not None else ""
+
+
+def _clock(seconds: float) -> str:
+    whole = round(seconds)
+    hours, rest = divmod(whole, 3600)
+    minutes, secs = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{secs:02}" if hours else f"{minutes}:{secs:02}"
+
+
+def _short_path(path: str) -> str:
+    """Relative to where the command runs, when it lies below; else as it is."""
+    here = str(Path.cwd()) + "/"
+    return path.removeprefix(here)
+
+
+def _print_json(value: Any) -> None:
+    _out().file.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")

@@ -1,0 +1,48 @@
+"""Nothing is sent unseen and no vector is trusted unseen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from llama_index_gemini_mm.engine.items import EmbedItem, Vector
+from llama_index_gemini_mm.engine.tokens import tokens_by_modality
+from llama_index_gemini_mm.errors import BadReply, InvalidRequest, LimitExceeded
+from llama_index_gemini_mm.limits import MAX_INPUT_TOKENS, Limits
+
+
+def within_limits(item: EmbedItem, limits: Limits) -> None:
+    """Raise ``LimitExceeded`` for media the model would refuse or cut off in silence, before they are paid for."""
+    if all(not (part.data or (part.text or "").strip()) for part in item.parts):
+        raise InvalidRequest(400, "INVALID_ARGUMENT", "there is nothing to embed: no words and no media")
+    for modality, count in Counter(part.modality for part in item.parts if part.data is not None).items():
+        allowed = limits.media[modality].max_count
+        if allowed is not None and count > allowed:
+            raise LimitExceeded(modality, allowed, count, "parts in one content", "embed them one by one")
+    if not item.is_text and (total := sum(tokens_by_modality(item).values())) > MAX_INPUT_TOKENS:
+        raise LimitExceeded("content", MAX_INPUT_TOKENS, total, "tokens", "embed fewer or shorter media at once")
+
+
+def checked(values: Sequence[Vector | None], count: int, dimension: int) -> list[Vector]:
+    """``values`` with the promise that each of the ``count`` items has its finite vector of ``dimension`` numbers.
+
+    Raises ``BadReply`` otherwise: the service answers an unsupported MIME type with 200 and no numbers, and one vector
+    too few would shift all later ones to the wrong node.
+    """
+    if len(values) != count:
+        raise _bad(f"{len(values)} vectors for {count} contents")
+    for position, vector in enumerate(values):
+        if not vector:
+            raise _bad(f"no numbers for content {position + 1} of {count} (is its MIME type supported?)")
+        if len(vector) != dimension:
+            raise _bad(f"{len(vector)} numbers for content {position + 1} of {count}, {dimension} were asked for")
+    vectors = [vector for vector in values if vector]
+    if not np.isfinite(np.asarray(vectors, dtype=np.float64)).all():
+        raise _bad("numbers that are not finite")
+    return vectors
+
+
+def _bad(reason: str) -> BadReply:
+    return BadReply(200, "BAD_REPLY", reason)

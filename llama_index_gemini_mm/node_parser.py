@@ -1,0 +1,74 @@
+"""MediaNodeParser: documents of every modality to nodes that fit the model's limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from llama_index.core.bridge.pydantic import Field, field_validator
+from llama_index.core.node_parser import NodeParser
+from llama_index.core.schema import BaseNode, Document, NodeRelationship, RelatedNodeInfo
+from llama_index.core.utils import get_tqdm_iterable
+
+from llama_index_gemini_mm import media
+from llama_index_gemini_mm.limits import limits_of
+from llama_index_gemini_mm.media_store import MediaStore, as_media_store
+from llama_index_gemini_mm.modalities import SplitOptions, adopted, handler_of
+
+
+class MediaNodeParser(NodeParser):
+    """Splits text at sentences, sound at pauses, film at scene changes, PDFs at pages.
+
+    Nodes that are no ``Document`` are taken as split already and pass through.
+
+    Args:
+        options: how finely to split.
+        endpoint: whose limits hold, ``"developer"`` or ``"vertex"``.
+        media_store: a ``MediaStore`` or a place for one; the shared default when left out. It is no part of
+            ``to_dict``, so moving it changes no cache key.
+    """
+
+    options: SplitOptions = SplitOptions()
+    endpoint: Literal["developer", "vertex"] = "developer"
+    media_store: MediaStore = Field(default=None, exclude=True, validate_default=True)
+
+    @field_validator("media_store", mode="before")
+    @classmethod
+    def _opened_store(cls, value: MediaStore | str | Path | None) -> MediaStore:
+        return as_media_store(value)
+
+    @classmethod
+    def class_name(cls) -> str:
+        """The name under which it is serialised."""
+        return "MediaNodeParser"
+
+    def _parse_nodes(self, nodes: Sequence[BaseNode], show_progress: bool = False, **kwargs: Any) -> list[BaseNode]:
+        parsed: list[BaseNode] = []
+        for node in get_tqdm_iterable(nodes, show_progress, "Parsing nodes"):
+            parsed.extend(self._split(node) if isinstance(node, Document) else [node])
+        return parsed
+
+    def _split(self, document: Document) -> Iterable[BaseNode]:
+        ours = adopted(document, self.media_store)
+        source = RelatedNodeInfo(node_id=document.node_id, node_type=document.get_type(), hash=document.hash)
+        handler = handler_of(ours.metadata[media.MODALITY])
+        for node in handler.split(ours, self.options, self.media_store, limits_of(self.endpoint)):
+            node.relationships[NodeRelationship.SOURCE] = source
+            yield node
+
+    def _postprocess_parsed_nodes(self, nodes: list[BaseNode], parent_doc_map: dict[str, Document]) -> list[BaseNode]:
+        """Link the nodes of each file in reading order.
+
+        The inherited method is left out on purpose: it would give a text node the ``media_ref`` of the document it was
+        cut from, and store each document's metadata again with every link.
+        """
+        if self.include_prev_next_rel:
+            last: dict[str, BaseNode] = {}
+            for node in nodes:
+                file = str(node.metadata.get(media.FILE_PATH) or node.ref_doc_id or node.node_id)
+                if before := last.get(file):
+                    before.relationships[NodeRelationship.NEXT] = RelatedNodeInfo(node_id=node.node_id)
+                    node.relationships[NodeRelationship.PREVIOUS] = RelatedNodeInfo(node_id=before.node_id)
+                last[file] = node
+        return nodes
