@@ -6,7 +6,6 @@ Results go to stdout, progress and messages to stderr. Everything heavy is impor
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -230,4 +229,4 @@ def _exit_code(report: SyncReport) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

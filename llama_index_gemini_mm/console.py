@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from llama_index_gemini_mm.sync import SyncReport
 
 STAND_IN = "offline: vectors come from a stand-in model, not from Gemini; its ranking only shows how things work"
-_EXCERPT = 90
+_PARTS_SHOWN = 3
 
 
 def _out() -> Console:
@@ -74,7 +75,7 @@ def show_report(report: SyncReport, *, as_json: bool) -> None:
     if report.skipped:
         table = Table("skipped file", "error", "reason", box=None, pad_edge=False, header_style="bold")
         for skipped in report.skipped:
-            table.add_row(_short_path(skipped.file), skipped.error, skipped.reason)
+            table.add_row(escape(_short_path(skipped.file)), skipped.error, escape(skipped.reason))
         out.print(table)
 
 
@@ -113,13 +114,14 @@ def show_emulator(base_url: str) -> None:
 
 
 def _hits_table(hits: Sequence[MediaHit]) -> Table:
-    table = Table("score", "medium", "file", "place", "what", box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, width in (("score", 5), ("medium", 8), ("place", 9)):
+        table.add_column(name, no_wrap=True, min_width=width)
+    table.add_column("file", no_wrap=True, overflow="ellipsis", ratio=2)
+    table.add_column("what", no_wrap=True, overflow="ellipsis", ratio=3)
     for hit in hits:
-        what = " ".join((hit.title or "", hit.text)).strip() if hit.title not in (None, hit.text) else hit.text
-        excerpt = " ".join(what.split())
-        table.add_row(
-            f"{hit.score:.3f}", hit.modality, _short_path(hit.file_path or ""), place_of(hit), excerpt[:_EXCERPT]
-        )
+        what = escape(" ".join((hit.title or hit.text).split()))
+        table.add_row(f"{hit.score:.3f}", hit.modality, place_of(hit), escape(_short_path(hit.file_path or "")), what)
     return table
 
 
@@ -141,9 +143,12 @@ def _clock(seconds: float) -> str:
 
 
 def _short_path(path: str) -> str:
-    """Relative to where the command runs, when it lies below; else as it is."""
+    """Relative to where the command runs when it lies below; else its end, which is what tells files apart."""
     here = str(Path.cwd()) + "/"
-    return path.removeprefix(here)
+    if path.startswith(here):
+        return path.removeprefix(here)
+    parts = Path(path).parts
+    return path if len(parts) <= _PARTS_SHOWN else "…/" + "/".join(parts[1 - _PARTS_SHOWN :])
 
 
 def _print_json(value: Any) -> None:

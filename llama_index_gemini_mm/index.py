@@ -185,7 +185,7 @@ class MediaIndex:
             modalities: only these media; all when empty.
             filters: LlamaIndex metadata filters.
         """
-        parts = [text] if text else []
+        parts: list[PartLike] = [text] if text else []
         parts += [_as_file(part) for part in (image, audio, video, document) if part is not None]
         if not parts:
             raise ConfigurationError("search for something: words, image=, audio=, video= or document=")

@@ -60,5 +60,5 @@ def _source(value: Path | bytes | Image.Image) -> Source:
 
 def with_media_ref(node: BaseNode, text: str, store: MediaStore) -> str:
     """``text`` of a node, headed by a reference to the media it carries, which go into ``store``; else unchanged."""
-    item = media_in(node, store)
+    _, item = media_in(node, store)
     return f"{media.MEDIA_REF}: {item.ref}\n\n{text}" if item else text

@@ -22,13 +22,15 @@ from llama_index_gemini_mm.errors import InvalidRequest, LimitExceeded, MediaMis
 from llama_index_gemini_mm.manifest import FileRecord, Manifest
 from llama_index_gemini_mm.media import MODALITY
 from llama_index_gemini_mm.node_parser import MediaNodeParser
-from llama_index_gemini_mm.readers import MediaReader, Skipped, find_sources
+from llama_index_gemini_mm.readers import MediaReader, Skipped
 from llama_index_gemini_mm.source import Source
 
 log = logging.getLogger(__name__)
 
 _GROUP_NODES = 256
 """Nodes that are embedded and stored together, whatever files they come from."""
+_Pending = tuple[Source, str | None, FileRecord]
+"""A file to be read, the folder it was found through, and its new record."""
 _ONE_FILES_FAULT = (SourceError, MediaMissing, LimitExceeded, InvalidRequest)
 
 
@@ -101,10 +103,11 @@ class Synchronizer:
     def run(self, inputs: str | Path | Sequence[str | Path]) -> SyncReport:
         """Sync ``inputs``. Files are stored group by group, so that a stop loses no more than the group under way."""
         started, before = time.monotonic(), self._embed_model.usage
-        roots = [Source.of(i).location for i in ([inputs] if isinstance(inputs, str | Path) else inputs)]
-        sources = {s.location: s for root in roots for s in find_sources(root)}
+        named = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+        roots = [Source.of(each).location for each in named]
+        sources = {source.location: (source, root) for source, root in self._reader.scan(named)}
         known = self._manifest.files()
-        pending = [(s, r) for s in sources.values() if (r := self._changed(s, known)) is not None]
+        pending = [(*found, record) for found in sources.values() if (record := self._changed(found[0], known))]
         self._done = unchanged = len(sources) - len(pending)
         self._store_all(pending, known, len(sources), before)
         removed = self._remove([r for r in known.values() if r.path not in sources and _is_below(r.path, roots)])
@@ -134,12 +137,10 @@ class Synchronizer:
         self._manifest.put(replace(record, node_ids=old.node_ids))
         return None
 
-    def _store_all(
-        self, pending: list[tuple[Source, FileRecord]], known: dict[str, FileRecord], total: int, before: Usage
-    ) -> None:
+    def _store_all(self, pending: list[_Pending], known: dict[str, FileRecord], total: int, before: Usage) -> None:
         group: list[_Split] = []
-        for source, record in pending:
-            group += self._split(source, record, known)
+        for source, root, record in pending:
+            group += self._split(source, root, record, known)
             if sum(len(each.nodes) for each in group) >= _GROUP_NODES:
                 self._store(group)
                 group = []
@@ -147,9 +148,11 @@ class Synchronizer:
             self._tell(source, total, before)
         self._store(group)
 
-    def _split(self, source: Source, record: FileRecord, known: dict[str, FileRecord]) -> Iterator[_Split]:
+    def _split(
+        self, source: Source, root: str | None, record: FileRecord, known: dict[str, FileRecord]
+    ) -> Iterator[_Split]:
         try:
-            nodes = self._parser.get_nodes_from_documents(self._reader.load_data(source))
+            nodes = self._parser.get_nodes_from_documents(list(self._reader.read(source, root)))
         except _ONE_FILES_FAULT as error:
             self._skip(record, error)
             return

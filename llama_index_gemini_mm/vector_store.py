@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from llama_index.vector_stores.qdrant import QdrantVectorStore
-from qdrant_client import QdrantClient, models
+from qdrant_client import AsyncQdrantClient, QdrantClient, models
 
 from llama_index_gemini_mm.errors import ConfigurationError, IndexLocked, IndexMismatch
 from llama_index_gemini_mm.media import FILE_PATH, MODALITY
@@ -66,7 +66,7 @@ def open_collection(client: QdrantClient, name: str, space: Space) -> QdrantVect
     store = QdrantVectorStore(name, client=client)
     if _is_embedded(client):
         # The embedded engine has no asynchronous client of its own, and a second one would not get the folder.
-        store._aclient = _AsyncOverSync(client)
+        store._aclient = cast("AsyncQdrantClient", _AsyncOverSync(client))
     return store
 
 
