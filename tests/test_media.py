@@ -128,7 +128,7 @@ def test_places_are_flat_metadata() -> None:
 
 
 def test_a_template_that_hides_the_reference_is_named_in_the_contract() -> None:
-    """A custom metadata template changes the line, and the node would be embedded as words: so ours keep the default."""
+    """A custom metadata template changes the line and the node becomes words: so ours keep the default."""
     node = media.build(Document, "x", "image", "", {}, media=MediaItem(MediaRef(SHA), "image/png"))
     assert node.metadata_template == "{key}: {value}"
     assert node.text_template == "{metadata_str}\n\n{content}"

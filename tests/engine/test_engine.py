@@ -15,7 +15,7 @@ from llama_index_gemini_mm.engine import EmbeddingEngine, EmbedItem, EngineSetti
 from llama_index_gemini_mm.engine.transport import Address, Transport, connect
 from llama_index_gemini_mm.errors import ApiError, AuthError, BadReply, InvalidRequest, LimitExceeded, QuotaExhausted
 from llama_index_gemini_mm.limits import DEVELOPER_API, MODEL
-from media_samples import png
+from media_samples import photo, png
 
 ROUTE = "batchEmbedContents"
 
@@ -96,7 +96,7 @@ def test_text_beside_media_has_no_prefix(engine: EmbeddingEngine, emulator: Gemi
 
 def test_large_media_are_spread_over_requests(emulator: GeminiEmulator) -> None:
     """A request holds no more bytes than allowed; items keep their order."""
-    pictures = [png(color, (64, 64), noise=True) for color in ("red", "green", "blue", "yellow")]
+    pictures = [photo((64, 48 + n)) for n in range(4)]
     size = max(map(len, pictures))
     engine = make(emulator, max_request_bytes=2 * size)
 

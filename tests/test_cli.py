@@ -1,0 +1,231 @@
+"""The command line as people and machines use it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from llama_index_gemini_mm import __version__, errors
+from llama_index_gemini_mm.cli import app
+from llama_index_gemini_mm.console import STAND_IN
+from media_samples import png, wav
+
+RED, BLUE = png("red"), png("blue")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two pictures, a sound, a text and a broken file."""
+    made = tmp_path / "files"
+    made.mkdir()
+    (made / "blue.png").write_bytes(BLUE)
+    (made / "red.png").write_bytes(RED)
+    (made / "tone.wav").write_bytes(wav(1.0, 440))
+    (made / "words.txt").write_text("the bearing needs oil", encoding="utf-8")
+    (made / "broken.pdf").write_bytes(b"%PDF-1.7\nnothing behind it")
+    return made
+
+
+def run(*arguments: str | Path) -> Result:
+    """One command in this process."""
+    return CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+
+
+def test_index_and_search(folder: Path) -> None:
+    """Index, index again, search in a new process by words and by picture."""
+    first = run("index", folder, "--storage", "s", "--offline")
+    assert first.exit_code == 0
+    assert "5 files: 4 indexed, 0 unchanged, 0 removed, 1 skipped" in first.stdout
+    assert "nodes: 1 audio, 2 image, 1 text" in first.stdout
+    assert "broken.pdf" in first.stdout
+    assert "CorruptFile" in first.stdout
+
+    again = run("index", folder, "--storage", "s", "--offline")
+    assert "0 indexed, 4 unchanged" in again.stdout
+    assert "embedded 0" in again.stdout
+
+    found = run("search", "bearing oil", "--storage", "s", "--offline")
+    assert found.exit_code == 0
+    assert "words.txt" in found.stdout.splitlines()[1]
+    by_picture = run("search", "--image", folder / "blue.png", "--modality", "image", "--storage", "s", "--offline")
+    assert "blue.png" in by_picture.stdout.splitlines()[1]
+
+
+def test_a_stored_index_is_searched_by_a_new_process(folder: Path, tmp_path: Path) -> None:
+    """Two real processes, one after the other, and nothing but JSON on stdout."""
+    command = [sys.executable, "-m", "llama_index_gemini_mm.cli"]
+    options = ["--storage", "s", "--offline", "--json"]
+
+    indexed = subprocess.run([*command, "index", str(folder), *options], capture_output=True, text=True, check=True)
+    found = subprocess.run([*command, "search", "bearing oil", *options], capture_output=True, text=True, check=True)
+
+    assert json.loads(indexed.stdout)["indexed"] == 4
+    assert json.loads(found.stdout)[0]["file_path"] == str(folder / "words.txt")
+    assert indexed.stderr.strip() == found.stderr.strip() == STAND_IN
+    assert str(tmp_path) not in indexed.stderr
+
+
+def test_json_of_index(folder: Path) -> None:
+    """One object with the agreed keys."""
+    report = json.loads(run("index", folder, "--storage", "s", "--offline", "--json").stdout)
+
+    assert list(report) == [
+        *("files", "indexed", "unchanged", "removed", "skipped", "nodes", "embedded", "tokens", "usd", "seconds"),
+    ]
+    assert report["nodes"] == {"image": 2, "audio": 1, "text": 1}
+    assert report["skipped"] == [
+        {"file": str(folder / "broken.pdf"), "error": "CorruptFile", "reason": report["skipped"][0]["reason"]}
+    ]
+
+
+def test_json_of_search(folder: Path) -> None:
+    """A list of hits with the agreed keys."""
+    run("index", folder, "--storage", "s", "--offline")
+
+    hits = json.loads(run("search", "red", "--top", "2", "--storage", "s", "--offline", "--json").stdout)
+
+    assert len(hits) == 2
+    assert list(hits[0]) == [
+        *("score", "modality", "file_path", "page_label", "bbox", "start_seconds", "end_seconds"),
+        *("title", "text", "media_ref", "node_id"),
+    ]
+
+
+def test_the_stand_in_is_named_once_and_not_in_the_results(folder: Path) -> None:
+    """On stderr, so that pipes stay clean."""
+    result = run("index", folder, "--storage", "s", "--offline")
+
+    assert result.stderr.count("stand-in") == 1
+    assert "stand-in" not in result.stdout
+
+
+def test_demo() -> None:
+    """Six searches, each with the right first hit."""
+    result = run("demo", "--json")
+
+    assert result.exit_code == 0
+    shown = json.loads(result.stdout)
+    assert {s["query"]: s["right"] for s in shown["searches"]} == {
+        "text → text": True,
+        "text → image": True,
+        "text → audio": True,
+        "text → video": True,
+        "text → document": True,
+        "image → image": True,
+    }
+    assert shown["index"]["skipped"] == []
+    assert shown["index"]["nodes"].keys() == {"text", "image", "audio", "video", "document"}
+
+
+def test_demo_for_people() -> None:
+    """A mark, a place and a score for each."""
+    result = run("demo")
+
+    assert result.stdout.count("✓") == 6
+    assert "page 5" in result.stdout
+    assert "0:00–0:08" in result.stdout
+
+
+def code_of(error: type[errors.GeminiMMError]) -> int:
+    return error.exit_code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        (("index", "nowhere", "--storage", "s", "--offline"), errors.SourceError, "no such file or folder"),
+        (("index", "files", "--storage", "s"), errors.AuthError, "GOOGLE_API_KEY"),
+        (("index", "files/broken.pdf", "--storage", "s", "--offline"), errors.CorruptFile, "broken.pdf"),
+        (("index", "files", "--storage", "files/words.txt", "--offline"), errors.ConfigurationError, "is a file"),
+        (("index", "files", "--storage", "s", "--offline", "--dimensions", "64"), errors.LimitExceeded, "768"),
+        (("search", "x", "--storage", "s", "--offline"), errors.ConfigurationError, "gemini-mm index"),
+    ],
+)
+def test_bad_input(folder: Path, arguments: tuple[str, ...], error: type[errors.GeminiMMError], words: str) -> None:
+    """One clear line, the error's own exit code, no traceback."""
+    result = run(*arguments)
+
+    assert result.exit_code == code_of(error)
+    assert words in result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.replace(STAND_IN, "").strip().splitlines()) <= 1
+
+
+def test_bad_input_to_search(folder: Path) -> None:
+    """Nothing asked, a missing picture, an unknown medium, another dimension."""
+    run("index", folder, "--storage", "s", "--offline")
+    common = ("--storage", "s", "--offline")
+
+    assert run("search", *common).exit_code == code_of(errors.ConfigurationError)
+    assert run("search", "--image", "nowhere.png", *common).exit_code == code_of(errors.SourceError)
+    assert run("search", "x", "--modality", "smell", *common).exit_code == code_of(errors.ConfigurationError)
+    mismatch = run("search", "x", "--dimensions", "768", *common)
+    assert mismatch.exit_code == code_of(errors.IndexMismatch)
+    assert "3072-dimensional" in mismatch.stderr
+
+
+def test_version_and_help() -> None:
+    """Both answer, and help names every command."""
+    assert run("--version").stdout.strip() == __version__
+    for command in ("index", "search", "demo", "emulate"):
+        assert command in run("--help").stdout
+        assert run(command, "--help").exit_code == 0
+
+
+def test_emulate() -> None:
+    """The server announces where it is, answers the SDK, and ends cleanly at Ctrl-C."""
+    from google import genai
+
+    command = [sys.executable, "-m", "llama_index_gemini_mm.cli", "emulate", "--port", "0"]
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    try:
+        assert server.stdout is not None
+        first = server.stdout.readline()
+        url = next(word for word in first.split() if word.startswith("http"))
+        client = genai.Client(api_key="any", http_options={"base_url": url})
+        reply = client.models.embed_content(model="gemini-embedding-2", contents="hello")
+        assert len(reply.embeddings[0].values) == 3072  # type: ignore[index,arg-type]
+        server.send_signal(signal.SIGINT)
+        _, complaints = server.communicate(timeout=20)
+        assert "Traceback" not in complaints
+        assert server.returncode in (0, 130)
+    finally:
+        server.kill()
+        server.wait()
+
+
+def test_a_taken_port() -> None:
+    """One line, not a traceback."""
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        result = run("emulate", "--port", taken.getsockname()[1])
+
+    assert result.exit_code == code_of(errors.ConfigurationError)
+    assert "port" in result.stderr
+
+
+def test_help_is_quick() -> None:
+    """--help takes at most twice the time of importing typer and rich alone (best of five, side by side)."""
+
+    def best(*arguments: str) -> float:
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    alone = best("-c", "import typer, rich.console, rich.table, rich.progress")
+    assert best("-m", "llama_index_gemini_mm.cli", "--help") <= 2 * alone
