@@ -33,7 +33,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def emulator() -> Iterator[GeminiEmulator]:
-    """A running emulator with no gap between modalities."""
+    """A running emulator."""
     with GeminiEmulator() as running:
         yield running
 
