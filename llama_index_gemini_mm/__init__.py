@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from llama_index_gemini_mm.media_store import MediaStore
     from llama_index_gemini_mm.modalities import SplitOptions
     from llama_index_gemini_mm.node_parser import MediaNodeParser
+    from llama_index_gemini_mm.query_engine import MediaQueryEngine
     from llama_index_gemini_mm.readers import MediaReader, ReaderOptions, media_file_extractor
     from llama_index_gemini_mm.retriever import MediaRetriever
 
@@ -32,6 +33,7 @@ _HOMES = {
     "Part": "engine.items",
     "GeminiMultimodalEmbedding": "embedding",
     "MediaRetriever": "retriever",
+    "MediaQueryEngine": "query_engine",
     "MediaIndex": "index",
     "GeminiMMError": "errors",
 }
@@ -41,6 +43,7 @@ __all__ = [
     "GeminiMultimodalEmbedding",
     "MediaIndex",
     "MediaNodeParser",
+    "MediaQueryEngine",
     "MediaReader",
     "MediaRetriever",
     "MediaStore",

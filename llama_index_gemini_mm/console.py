@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from llama_index_gemini_mm.demo import DemoQuery
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
 STAND_IN = "offline: vectors come from a stand-in model, not from Gemini; its ranking only shows how things work"
 _PARTS_SHOWN = 3
+_EXCERPT = 120
 
 
 def _out() -> Console:
@@ -72,11 +72,9 @@ def show_report(report: SyncReport, *, as_json: bool) -> None:
     if report.nodes:
         out.print("nodes: " + ", ".join(f"{count} {name}" for name, count in sorted(report.nodes.items())))
     out.print(f"embedded {report.embedded}, {report.tokens:,} tokens, about ${report.usd:.4f}, {report.seconds:.1f} s")
-    if report.skipped:
-        table = Table("skipped file", "error", "reason", box=None, pad_edge=False, header_style="bold")
-        for skipped in report.skipped:
-            table.add_row(escape(_short_path(skipped.file)), skipped.error, escape(skipped.reason))
-        out.print(table)
+    for skipped in report.skipped:
+        line = Text(f"skipped {_short_path(skipped.file)}: {skipped.error}: {skipped.reason}", style="yellow")
+        out.print(line, soft_wrap=True)
 
 
 def show_hits(hits: Sequence[MediaHit], *, as_json: bool) -> None:
@@ -87,7 +85,7 @@ def show_hits(hits: Sequence[MediaHit], *, as_json: bool) -> None:
     if not hits:
         _out().print("nothing found")
         return
-    _out().print(_hits_table(hits))
+    _print_hits(_out(), hits)
 
 
 def show_demo(report: SyncReport, results: Sequence[tuple[DemoQuery, list[MediaHit]]], *, as_json: bool) -> None:
@@ -102,7 +100,7 @@ def show_demo(report: SyncReport, results: Sequence[tuple[DemoQuery, list[MediaH
         asked = f"“{query.text}”" if query.text else query.image.name if query.image else ""
         mark = "[green]✓[/]" if query.answered_by(hits) else "[red]✗[/]"
         out.print(f"\n{mark} [bold]{query.label}[/]  {asked}")
-        out.print(_hits_table(hits))
+        _print_hits(out, hits)
 
 
 def show_emulator(base_url: str) -> None:
@@ -113,16 +111,26 @@ def show_emulator(base_url: str) -> None:
     out.print(f"  export GOOGLE_GEMINI_BASE_URL={base_url} GOOGLE_API_KEY=offline")
 
 
-def _hits_table(hits: Sequence[MediaHit]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, width in (("score", 5), ("medium", 8), ("place", 9)):
-        table.add_column(name, no_wrap=True, min_width=width)
-    table.add_column("file", no_wrap=True, overflow="ellipsis", ratio=2)
-    table.add_column("what", no_wrap=True, overflow="ellipsis", ratio=3)
-    for hit in hits:
-        what = escape(" ".join((hit.title or hit.text).split()))
-        table.add_row(f"{hit.score:.3f}", hit.modality, place_of(hit), escape(_short_path(hit.file_path or "")), what)
-    return table
+def _print_hits(out: Console, hits: Sequence[MediaHit]) -> None:
+    """A line a hit; cut to the width of a terminal, and never cut in a pipe."""
+    files = [_short_path(hit.file_path or "") for hit in hits]
+    width = max(map(len, files), default=0)
+    out.print(f"score  medium    place      {'file':{width}}  what", style="bold", soft_wrap=not out.is_terminal)
+    for hit, file in zip(hits, files, strict=True):
+        line = Text(f"{hit.score:.3f}  {hit.modality:8}  {place_of(hit):9}  {file:{width}}  {_what(hit)}")
+        if out.is_terminal:
+            out.print(line, no_wrap=True, overflow="ellipsis")
+        else:
+            out.print(line, soft_wrap=True)
+
+
+def _what(hit: MediaHit) -> str:
+    """The nearest heading or title, and the first words."""
+    from llama_index_gemini_mm.media import HEADING_SEPARATOR
+
+    title = (hit.title or "").rsplit(HEADING_SEPARATOR, 1)[-1]
+    words = " ".join(hit.text.split()).removeprefix(title).lstrip(" :.")
+    return " · ".join(filter(None, (title, words)))[:_EXCERPT]
 
 
 def place_of(hit: MediaHit) -> str:

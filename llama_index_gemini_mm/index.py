@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from llama_index.core import VectorStoreIndex
+from llama_index.core.llms import LLM
 from llama_index.core.schema import BaseNode, NodeWithScore
 from llama_index.core.vector_stores.types import MetadataFilters
 from llama_index.vector_stores.qdrant import QdrantVectorStore
@@ -22,6 +23,7 @@ from llama_index_gemini_mm.limits import Modality
 from llama_index_gemini_mm.manifest import Manifest
 from llama_index_gemini_mm.modalities import SplitOptions
 from llama_index_gemini_mm.node_parser import MediaNodeParser
+from llama_index_gemini_mm.query_engine import MediaQueryEngine
 from llama_index_gemini_mm.readers import MediaReader, ReaderOptions
 from llama_index_gemini_mm.retriever import MediaRetriever
 from llama_index_gemini_mm.sync import Progress, Synchronizer, SyncReport
@@ -207,6 +209,13 @@ class MediaIndex:
             modalities=modalities,
             filters=filters,
         )
+
+    def as_query_engine(
+        self, llm: LLM, *, similarity_top_k: int = 5, modalities: Sequence[Modality] = ()
+    ) -> MediaQueryEngine:
+        """A LlamaIndex query engine that shows the media found to ``llm`` and cites them; see ``MediaQueryEngine``."""
+        retriever = self.as_retriever(similarity_top_k=similarity_top_k, modalities=modalities)
+        return MediaQueryEngine(retriever, llm, self.embed_model.media_store)
 
     @property
     def vector_store_index(self) -> VectorStoreIndex:

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from llama_index.core.bridge.pydantic import Field, field_validator
 from llama_index.core.node_parser import NodeParser
+from llama_index.core.node_parser.interface import IdFuncCallable
+from llama_index.core.node_parser.node_utils import default_id_func
 from llama_index.core.schema import BaseNode, Document, NodeRelationship, RelatedNodeInfo
 from llama_index.core.utils import get_tqdm_iterable
 
@@ -31,6 +33,8 @@ class MediaNodeParser(NodeParser):
 
     options: SplitOptions = SplitOptions()
     endpoint: Literal["developer", "vertex"] = "developer"
+    id_func: IdFuncCallable = Field(default=default_id_func, exclude=True)
+    """Without effect: ids are derived from the document's. Not in ``to_dict``, which could not be read back."""
     media_store: MediaStore = Field(default=None, exclude=True, validate_default=True)
 
     @field_validator("media_store", mode="before")

@@ -167,7 +167,7 @@ def film(
     gop: int = 10,
     form: str = "mp4",
     codec: str = "libx264",
-    fps: int = 10,
+    fps: int | Fraction = 10,
     rotation: int = 0,
     hz: float = 440,
 ) -> bytes:
@@ -187,7 +187,7 @@ def film(
         shots = [np.asarray(picture(color, size)) for color in colors]
         for number in range(count):
             frame = av.VideoFrame.from_ndarray(shots[number * len(shots) // count], format="rgb24")
-            frame.pts, frame.time_base = number, Fraction(1, fps)
+            frame.pts, frame.time_base = number, 1 / Fraction(fps)
             out.mux(track.encode(frame))
         out.mux(track.encode(None))
         if speech:

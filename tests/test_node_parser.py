@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import pickle
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -23,10 +24,10 @@ from llama_index.core.schema import (
     RelatedNodeInfo,
     TextNode,
 )
-from media_samples import film, mp3, pdf, png, wav
 
 from llama_index_gemini_mm import MediaNodeParser, MediaStore, SplitOptions, media
 from llama_index_gemini_mm.media import MediaItem, MediaRef, read_embed_text
+from media_samples import film, mp3, pdf, png, wav
 
 LONG = " ".join(f"Step {n}: tighten bolt {n}." for n in range(300))
 OPTIONS = SplitOptions(chunk_size=200, chunk_overlap=0, audio_segment_seconds=4, video_segment_seconds=4)
@@ -84,7 +85,7 @@ def test_reading_order(parser: MediaNodeParser, documents: list[Document]) -> No
     other = Document(text="Elsewhere", id_="other", metadata={media.FILE_PATH: "/other.txt"})
     nodes = parser.get_nodes_from_documents([documents[0], other, *documents[1:]])
     chain = [n for n in nodes if n.metadata[media.FILE_PATH] == "/m.pdf"]
-    for before, after in zip(chain, chain[1:], strict=False):
+    for before, after in pairwise(chain):
         assert before.next_node is not None
         assert after.prev_node is not None
         assert (before.next_node.node_id, after.prev_node.node_id) == (after.node_id, before.node_id)
@@ -247,3 +248,9 @@ def test_foreign_media_with_a_path(
     assert (item.mime_type, item.path) == (mime_type, path)
     assert store.read(item.ref) == data
     assert node.metadata[media.MODALITY] == field.partition("_")[0]
+
+
+def test_foreign_modality(parser: MediaNodeParser) -> None:
+    """Another reader's own ``modality`` is not taken for ours."""
+    (node,) = parser.get_nodes_from_documents([Document(text="A scan of the knee", metadata={"modality": "CT"})])
+    assert node.metadata[media.MODALITY] == "text"
