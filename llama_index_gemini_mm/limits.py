@@ -7,6 +7,7 @@ Nothing here computes anything that needs a file: modalities, engine and emulato
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -88,6 +89,10 @@ VERTEX = Limits(
     wire_names={"audio/mpeg": "audio/mp3"},
 )
 VERTEX_MAX_SECONDS_WITH_SOUND = 80
+
+MUPDF_LOCK = threading.RLock()
+"""A limit of the library rather than of the model: MuPDF bears one thread at a time in a process. It stands here because
+client and emulator may share a process and share nothing else."""
 
 FILES_MAX_BYTES = 2 * 2**30
 FILES_TTL_HOURS = 48

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from llama_index_gemini_mm import GeminiMultimodalEmbedding, MediaStore
-from llama_index_gemini_mm.emulator import GeminiEmulator, RecordedContent
+from llama_index_gemini_mm.emulator import GeminiEmulator
 
 _SETTINGS = (
     "GOOGLE_API_KEY",
@@ -51,13 +51,3 @@ def model(emulator: GeminiEmulator, store: MediaStore) -> Iterator[GeminiMultimo
         api_key=emulator.api_key, base_url=emulator.base_url, output_dimensionality=256, media_store=store
     ) as embedding:
         yield embedding
-
-
-def contents_of(emulator: GeminiEmulator) -> list[RecordedContent]:
-    """Everything the emulator was asked to embed, in order."""
-    return [content for request in emulator.requests for content in request.contents]
-
-
-def media_sent(emulator: GeminiEmulator) -> list[tuple[str, bytes]]:
-    """MIME type and bytes of every media part that arrived, in order."""
-    return [(p.mime_type, p.data) for c in contents_of(emulator) for p in c.parts if p.data is not None]

@@ -31,7 +31,6 @@ from llama_index.core.vector_stores import SimpleVectorStore
 from llama_index.vector_stores.qdrant import QdrantVectorStore
 from qdrant_client import QdrantClient
 
-from conftest import contents_of, media_sent
 from llama_index_gemini_mm import (
     GeminiMultimodalEmbedding,
     MediaNodeParser,
@@ -41,6 +40,7 @@ from llama_index_gemini_mm import (
 )
 from llama_index_gemini_mm.emulator import GeminiEmulator
 from media_samples import png, wav
+from support import contents_of, media_sent
 
 RED, BLUE = png("red"), png("blue")
 TONE = wav(1.0, 440)

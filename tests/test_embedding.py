@@ -16,7 +16,6 @@ from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from PIL import Image
 
-from conftest import contents_of, media_sent
 from llama_index_gemini_mm import GeminiMultimodalEmbedding, MediaStore, Part
 from llama_index_gemini_mm.emulator import Fault, GeminiEmulator
 from llama_index_gemini_mm.errors import (
@@ -30,6 +29,7 @@ from llama_index_gemini_mm.errors import (
     UnsupportedFormat,
 )
 from media_samples import png, wav
+from support import contents_of, media_sent
 
 RED = png("red")
 SECRET = "AIza-secret-0123456789"

@@ -12,7 +12,6 @@ from llama_index.core import VectorStoreIndex
 from llama_index.core.vector_stores.types import FilterOperator, MetadataFilter, MetadataFilters
 from qdrant_client import QdrantClient, models
 
-from conftest import contents_of, media_sent
 from llama_index_gemini_mm import GeminiMultimodalEmbedding, MediaIndex, MediaRetriever, SplitOptions
 from llama_index_gemini_mm.emulator import Fault, GeminiEmulator
 from llama_index_gemini_mm.errors import (
@@ -27,6 +26,7 @@ from llama_index_gemini_mm.errors import (
 from llama_index_gemini_mm.sync import Progress
 from llama_index_gemini_mm.vector_store import Space, open_collection
 from media_samples import png, wav
+from support import contents_of, media_sent
 
 RED, BLUE, TONE = png("red"), png("blue"), wav(1.0, 440)
 Open = Callable[..., AbstractContextManager[MediaIndex]]

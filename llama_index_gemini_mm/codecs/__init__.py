@@ -1,8 +1,8 @@
 """Opening, cutting and re-encoding media: one file a medium, functions from streams to bytes.
 
-They know no limits, no nodes and no file names. Every function takes a seekable binary stream, and a registered MIME type
-where the container must not be guessed (guessing lets a playlist named ``.mp4`` open other files). The upload form of
-what they cut is PNG or JPEG, MP3 or WAV, MP4 (H.264, no sound), and PDF.
+They know no limits, no nodes and no file names. Every function takes a seekable binary stream, and a registered MIME
+type where the container must not be guessed (guessing lets a playlist named ``.mp4`` open other files). The upload form
+of what they cut is PNG or JPEG, MP3 or WAV, MP4 (H.264, no sound), and PDF.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from llama_index_gemini_mm.emulator.features.audio import read_sound
-from llama_index_gemini_mm.emulator.features.document import PageReader
+from llama_index_gemini_mm.emulator.features.document import read_pages
 from llama_index_gemini_mm.emulator.features.image import read_picture
 from llama_index_gemini_mm.emulator.features.space import Features
 from llama_index_gemini_mm.emulator.features.text import Text
@@ -55,7 +55,6 @@ class Intake:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._pages = PageReader()
         self._modalities: dict[str, Modality] = {
             mime_type: modality for modality, media in limits.media.items() for mime_type in media.mime_types
         }
@@ -100,7 +99,7 @@ class Intake:
         if modality == "image":
             return read_picture(part.data, tuple({_PILLOW_NAMES[mime_type] for mime_type in bounds.mime_types}))
         if modality == "document":
-            return self._pages.read(part.data, bounds.max_pages)
+            return read_pages(part.data, bounds.max_pages)
         containers = tuple({_CONTAINERS[mime_type] for mime_type in bounds.mime_types})
         if modality == "audio":
             return read_sound(part.data, containers, bounds.max_seconds)

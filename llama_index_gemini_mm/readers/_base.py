@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 from typing import ClassVar
 
 from llama_index.core.schema import Document
 
 from llama_index_gemini_mm import media
+from llama_index_gemini_mm.errors import CorruptFile
 from llama_index_gemini_mm.limits import Modality
-from llama_index_gemini_mm.media import FileInfo, Locator, MediaItem, MediaRef
+from llama_index_gemini_mm.media import FileInfo, Fragment, Locator, MediaItem, MediaRef
 from llama_index_gemini_mm.media_store import MediaStore
 from llama_index_gemini_mm.source import Source
 
@@ -25,15 +28,19 @@ class ReaderOptions:
 
     Args:
         figures: whether pictures inside documents become image documents.
-        min_figure_pixels: the shorter side below which a picture is an ornament and is left out.
+        min_figure_pixels: the shorter side below which a picture is an ornament and is left out; a picture that its
+            page shows larger than it is counts by the size shown.
         visual_pages: whether scanned, drawn and chart-like PDF pages become documents of modality ``document`` as well.
         passwords: tried in turn on encrypted files.
+        link_root: the folder that pictures linked from Markdown and HTML files may lie in; by default the folder of
+            the file itself. ``MediaReader`` sets it to the folder it is given.
     """
 
     figures: bool = True
-    min_figure_pixels: int = 64
+    min_figure_pixels: int = 32
     visual_pages: bool = True
     passwords: tuple[str, ...] = field(default=(), repr=False)
+    link_root: str | None = None
 
 
 class Format(ABC):
@@ -57,6 +64,10 @@ class Format(ABC):
         Raises a subclass of ``SourceError`` for content that cannot be read.
         """
 
+    def medium(self, source: Source) -> str | None:
+        """The registered MIME type of ``source`` when the file as a whole is one medium that can be embedded."""
+        return None
+
     def score_by_magic(self, source: Source, *, matches: bool) -> int:
         """The usual score: ``matches`` says whether the content was recognised."""
         if not matches:
@@ -79,7 +90,7 @@ class DocumentBuilder:
 
     def text(self, text: str, *, title: str = "", at: Locator | None = None) -> Document:
         """A document of words."""
-        return self._build("text", text, title, at or Locator(), None)
+        return self._build("text", text, title, at, None)
 
     def original(
         self,
@@ -93,7 +104,7 @@ class DocumentBuilder:
         """A document that is the file itself, or the part of it that ``ref`` names; recorded, not copied."""
         sha256 = self.store.add_source(self.source, self.info.mime_type)
         item = MediaItem(ref or MediaRef(sha256), self.info.mime_type, self.store.local_path(sha256))
-        return self._build(modality, text, title, at or Locator(), item)
+        return self._build(modality, text, title, at, item)
 
     def extracted(
         self,
@@ -104,19 +115,49 @@ class DocumentBuilder:
         text: str = "",
         title: str = "",
         at: Locator | None = None,
+        fragment: Fragment | None = None,
     ) -> Document:
-        """A document of media that was found inside the file; its bytes go into the media store."""
+        """A document of media that was found inside the file, or of a part of it; its bytes go into the media store."""
         sha256 = self.store.add_bytes(data, mime_type)
-        item = MediaItem(MediaRef(sha256), mime_type, self.store.local_path(sha256))
-        return self._build(modality, text, title, at or Locator(), item)
+        item = MediaItem(MediaRef(sha256, fragment or Fragment()), mime_type, self.store.local_path(sha256))
+        return self._build(modality, text, title, at, item)
 
-    def _build(self, modality: Modality, text: str, title: str, at: Locator, item: MediaItem | None) -> Document:
-        metadata = self.info.metadata() | at.metadata()
-        place = f"{modality}#{sorted(at.metadata().items())}"
+    def inside(self, part: str) -> str:
+        """The ``container_path`` of a part of this file: ``deck.pptx!/ppt/media/media1.mp3``."""
+        return f"{self.source.container_path or self.source.name}!/{part.lstrip('/')}"
+
+    def _build(self, modality: Modality, text: str, title: str, at: Locator | None, item: MediaItem | None) -> Document:
+        at = at or Locator()
+        at = replace(at, container_path=at.container_path or self.source.container_path)
+        place = f"{modality}#{_identity(at)}"
         order = self._seen[place] = self._seen.get(place, 0) + 1
-        node_id = media.stable_id(self.info.path, self.source.container_path or "", place, str(order))
+        node_id = media.stable_id(self.info.path, place, str(order))
+        metadata = self.info.metadata() | at.metadata()
         return media.build(Document, node_id, modality, text, metadata, title=title, media=item)
+
+
+def _identity(at: Locator) -> tuple[object, ...]:
+    """What of a place names it. Boxes and lengths are left out: they move whenever the content does."""
+    numbered = (at.page_start, at.slide, at.sheet)
+    return (at.container_path, *numbered, () if any(n is not None for n in numbered) else at.headings)
 
 
 def _file_name(source: Source) -> str:
     return Source(source.location).name
+
+
+@contextmanager
+def corrupt(source: Source, what: str, *errors: type[Exception]) -> Iterator[None]:
+    """Turn the exceptions with which a library refuses broken content into ``CorruptFile``.
+
+    Their own text is not passed on, because it may quote the content.
+    """
+    try:
+        yield
+    except errors as error:
+        raise CorruptFile(source.location, f"not a readable {what} ({type(error).__name__})") from error
+
+
+def humanise(source: Source) -> str:
+    """A title from a file name: ``front_view-2.jpg`` becomes ``front view 2``."""
+    return " ".join(PurePosixPath(source.name).stem.replace("_", " ").replace("-", " ").split())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,7 +12,7 @@ from llama_index_gemini_mm.emulator.features.image import Pixels, pixel_features
 from llama_index_gemini_mm.emulator.features.space import Features, blend
 from llama_index_gemini_mm.emulator.features.text import text_features
 from llama_index_gemini_mm.emulator.replies import invalid
-from llama_index_gemini_mm.limits import TOKENS_PER_PAGE, Modality
+from llama_index_gemini_mm.limits import MUPDF_LOCK, TOKENS_PER_PAGE, Modality
 
 _PIXELS = 192
 """The longer side of a rendered page; its size in the file may be anything."""
@@ -41,27 +40,21 @@ class Pages:
         return blend((text_features("\n".join(self.texts)), 1.0), (total, 0.6))
 
 
-class PageReader:
-    """Reads PDFs one at a time, because MuPDF does not support threads."""
+def read_pages(data: bytes, max_pages: int | None) -> Pages:
+    """Decode a PDF.
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-
-    def read(self, data: bytes, max_pages: int | None) -> Pages:
-        """Decode a PDF.
-
-        Raises:
-            Refusal: 400 when it has too many pages or none, needs a password, or cannot be decoded.
-        """
-        if b"%PDF-" not in data[:1024]:
-            raise invalid("Unable to process input document: the data is not of the declared type.")
-        try:
-            with self._lock, pymupdf.open(stream=data, filetype="pdf") as document:
-                _check(document, max_pages)
-                pages = [(page.get_text(), _render(page)) for page in document]
-        except (RuntimeError, ValueError, pymupdf.mupdf.FzErrorBase) as error:
-            raise invalid("The document has no pages, or cannot be read.") from error
-        return Pages(tuple(text for text, _ in pages), tuple(picture for _, picture in pages))
+    Raises:
+        Refusal: 400 when it has too many pages or none, needs a password, or cannot be decoded.
+    """
+    if b"%PDF-" not in data[:1024]:
+        raise invalid("Unable to process input document: the data is not of the declared type.")
+    try:
+        with MUPDF_LOCK, pymupdf.open(stream=data, filetype="pdf") as document:
+            _check(document, max_pages)
+            pages = [(page.get_text(), _render(page)) for page in document]
+    except (RuntimeError, ValueError, pymupdf.mupdf.FzErrorBase) as error:
+        raise invalid("The document has no pages, or cannot be read.") from error
+    return Pages(tuple(text for text, _ in pages), tuple(picture for _, picture in pages))
 
 
 def _check(document: pymupdf.Document, max_pages: int | None) -> None:
