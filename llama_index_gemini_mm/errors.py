@@ -16,7 +16,8 @@
     │   ├── InvalidRequest      this very input is refused
     │   └── BadReply            an answer that cannot be trusted: count, dimension, numbers
     ├── IndexMismatch           an index made by another model or dimension; ``expected``, ``found``
-    └── IndexLocked             an embedded index that another process holds
+    ├── IndexLocked             an embedded index that another process holds
+    └── IndexUnavailable        a Qdrant server that does not answer, or refuses
 
 Errors carry fields besides their text, survive pickling (worker processes send them home), and own the exit code the
 command line ends with. Their text says what to do next; it never holds a key or the content of a file.
@@ -191,3 +192,14 @@ class IndexLocked(GeminiMMError):
             f"{path} is open in another process; an embedded index belongs to one at a time: "
             "close the other one, or use a server with qdrant_url"
         )
+
+
+class IndexUnavailable(GeminiMMError):
+    """A Qdrant server that cannot be reached, or does not let us in."""
+
+    exit_code = 42
+
+    def __init__(self, url: str, reason: str) -> None:
+        self.url = url
+        self.reason = reason
+        super().__init__(f"the Qdrant server at {url} cannot be used: {reason}")

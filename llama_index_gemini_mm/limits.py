@@ -91,8 +91,8 @@ VERTEX = Limits(
 VERTEX_MAX_SECONDS_WITH_SOUND = 80
 
 MUPDF_LOCK = threading.RLock()
-"""A limit of the library rather than of the model: MuPDF bears one thread at a time in a process. It stands here because
-client and emulator may share a process and share nothing else."""
+"""A limit of the library rather than of the model: MuPDF bears one thread at a time in a process. It stands here
+because client and emulator may share a process and share nothing else."""
 
 FILES_MAX_BYTES = 2 * 2**30
 FILES_TTL_HOURS = 48

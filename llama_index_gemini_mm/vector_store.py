@@ -9,8 +9,9 @@ from typing import Any, cast
 
 from llama_index.vector_stores.qdrant import QdrantVectorStore
 from qdrant_client import AsyncQdrantClient, QdrantClient, models
+from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
-from llama_index_gemini_mm.errors import ConfigurationError, IndexLocked, IndexMismatch
+from llama_index_gemini_mm.errors import ConfigurationError, IndexLocked, IndexMismatch, IndexUnavailable
 from llama_index_gemini_mm.media import FILE_PATH, MODALITY
 
 _STAMP = "gemini_mm_space"
@@ -51,18 +52,24 @@ def embedded_client(folder: Path) -> QdrantClient:
 
 def server_client(url: str, api_key: str | None = None) -> QdrantClient:
     """A Qdrant server, cluster or cloud."""
-    return QdrantClient(url=url, api_key=api_key)
+    return QdrantClient(url=url, api_key=api_key, check_compatibility=False)
 
 
 def open_collection(client: QdrantClient, name: str, space: Space) -> QdrantVectorStore:
     """The LlamaIndex store over collection ``name``, made when it does not exist.
 
-    Raises ``IndexMismatch`` when the collection's vectors live in another space.
+    Raises ``IndexMismatch`` when the collection's vectors live in another space, and ``IndexUnavailable`` when a server
+    does not answer or refuses.
     """
-    if client.collection_exists(name):
-        _check(client, name, space)
-    else:
-        _create(client, name, space)
+    try:
+        if client.collection_exists(name):
+            _check(client, name, space)
+        else:
+            _create(client, name, space)
+    except ResponseHandlingException as error:
+        raise IndexUnavailable(_address(client), str(error.source) or type(error.source).__name__) from error
+    except UnexpectedResponse as error:
+        raise IndexUnavailable(_address(client), f"{error.status_code} {error.reason_phrase}") from error
     store = QdrantVectorStore(name, client=client)
     if _is_embedded(client):
         # The embedded engine has no asynchronous client of its own, and a second one would not get the folder.
@@ -95,6 +102,10 @@ def _check(client: QdrantClient, name: str, space: Space) -> None:
         raise IndexMismatch(str(space), f"{size or 'named'}-dimensional vectors of an unknown model", _REMEDY)
     if client.count(name).count:
         raise IndexMismatch(str(space), "vectors of an unknown model", _REMEDY)
+
+
+def _address(client: QdrantClient) -> str:
+    return str(client.init_options.get("url") or "")
 
 
 def _is_embedded(client: QdrantClient) -> bool:

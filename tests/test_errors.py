@@ -26,6 +26,7 @@ SAMPLES = [
     errors.BadReply(200, "BAD_REPLY", "1 vector for 2"),
     errors.IndexMismatch("a", "b", "use c"),
     errors.IndexLocked("storage"),
+    errors.IndexUnavailable("http://127.0.0.1:6333", "connection refused"),
 ]
 
 
