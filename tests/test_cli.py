@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from llama_index_gemini_mm import __version__, errors
 from llama_index_gemini_mm.cli import app
-from llama_index_gemini_mm.console import STAND_IN
+from llama_index_gemini_mm.cli.console import STAND_IN
 from media_samples import png, wav
 
 RED, BLUE = png("red"), png("blue")

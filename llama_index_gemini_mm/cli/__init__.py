@@ -13,7 +13,19 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from llama_index_gemini_mm.errors import ConfigurationError, GeminiMMError
+from llama_index_gemini_mm.cli._session import (
+    AsJson,
+    Collection,
+    Dimensions,
+    Offline,
+    QdrantKey,
+    QdrantUrl,
+    Storage,
+    fail,
+    opened,
+    reported,
+)
+from llama_index_gemini_mm.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from llama_index_gemini_mm.index import MediaHit, MediaIndex
@@ -28,16 +40,6 @@ app = typer.Typer(
     help="One index for text, pictures, sounds, films and documents, through gemini-embedding-2.",
 )
 
-_INTERRUPTED = 130
-
-Storage = Annotated[Path, typer.Option(help="Folder that holds the index.", envvar="GEMINI_MM_STORAGE")]
-Offline = Annotated[bool, typer.Option("--offline", help="No key, no network: use the emulator's stand-in model.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-Dimensions = Annotated[int, typer.Option(help="Numbers in a vector, 128 to 3072; 768, 1536 or 3072 are recommended.")]
-QdrantUrl = Annotated[str | None, typer.Option(help="Keep the vectors on this Qdrant server.", envvar="QDRANT_URL")]
-QdrantKey = Annotated[str | None, typer.Option(help="Its key.", envvar="QDRANT_API_KEY", show_envvar=True)]
-Collection = Annotated[str, typer.Option(help="Name of the collection.")]
-
 
 @app.command()
 def index(
@@ -51,9 +53,9 @@ def index(
     collection: Collection = "media",
 ) -> None:
     """Bring the index up to date with files: new and changed ones are embedded, gone ones deleted."""
-    from llama_index_gemini_mm import console
+    from llama_index_gemini_mm.cli import console
 
-    with _opened(storage, offline, dimensions, qdrant_url, qdrant_api_key, collection) as media_index:
+    with opened(storage, offline, dimensions, qdrant_url, qdrant_api_key, collection) as media_index:
         with console.progress() as on_progress:
             report = media_index.sync(inputs, on_progress=on_progress)
         console.show_report(report, as_json=as_json)
@@ -81,11 +83,11 @@ def search(
     collection: Collection = "media",
 ) -> None:
     """Find the nearest pieces of what was indexed, by words, by media, or by both together."""
-    from llama_index_gemini_mm import console
+    from llama_index_gemini_mm.cli import console
 
     if not qdrant_url and not (storage / "qdrant").is_dir():
-        _fail(ConfigurationError(f"there is no index in {storage}; run: gemini-mm index FOLDER --storage {storage}"))
-    with _opened(storage, offline, dimensions, qdrant_url, qdrant_api_key, collection) as media_index:
+        fail(ConfigurationError(f"there is no index in {storage}; run: gemini-mm index FOLDER --storage {storage}"))
+    with opened(storage, offline, dimensions, qdrant_url, qdrant_api_key, collection) as media_index:
         hits = media_index.search(
             text,
             image=image,
@@ -109,13 +111,16 @@ def demo(
     """Index a small handbook with all five media and search it."""
     from tempfile import TemporaryDirectory
 
-    from llama_index_gemini_mm import console
     from llama_index_gemini_mm import demo as bundled
+    from llama_index_gemini_mm.cli import console
 
-    with TemporaryDirectory(prefix="gemini-mm-demo-") as scratch, _opened(storage or Path(scratch), offline) as opened:
+    with (
+        TemporaryDirectory(prefix="gemini-mm-demo-") as scratch,
+        opened(storage or Path(scratch), offline) as media_index,
+    ):
         with console.progress() as on_progress:
-            report = opened.sync(bundled.HANDBOOK, on_progress=on_progress)
-        results = [(query, _ask(opened, query)) for query in bundled.QUERIES]
+            report = media_index.sync(bundled.HANDBOOK, on_progress=on_progress)
+        results = [(query, _ask(media_index, query)) for query in bundled.QUERIES]
         console.show_demo(report, results, as_json=as_json)
     if not all(query.answered_by(hits) for query, hits in results):
         raise typer.Exit(1)
@@ -130,10 +135,10 @@ def emulate(
     latency: Annotated[float, typer.Option(help="Seconds before each answer.", min=0.0)] = 0.0,
 ) -> None:
     """Run a local server that speaks the Gemini embedding API, for tests and development without a key."""
-    from llama_index_gemini_mm import console
+    from llama_index_gemini_mm.cli import console
     from llama_index_gemini_mm.emulator import GeminiEmulator, serve
 
-    with _reported():
+    with reported():
         emulator = GeminiEmulator(api_key, modality_gap=modality_gap, host=host, port=port, latency=latency, keep=0)
         emulator.start()
         console.show_emulator(emulator.base_url)
@@ -163,70 +168,7 @@ def _ask(media_index: MediaIndex, query: object) -> list[MediaHit]:
     return media_index.search(asked.text, image=asked.image, modalities=asked.modalities, top_k=3)
 
 
-@contextmanager
-def _opened(
-    storage: Path,
-    offline: bool,
-    dimensions: int = 3072,
-    qdrant_url: str | None = None,
-    qdrant_api_key: str | None = None,
-    collection: str = "media",
-) -> Iterator[MediaIndex]:
-    """The index of ``storage``; offline it is backed by an emulator that lives as long as the command."""
-    with _reported(), _service(offline) as (base_url, api_key, service):
-        from llama_index_gemini_mm.embedding import GeminiMultimodalEmbedding
-        from llama_index_gemini_mm.index import MediaIndex
-
-        model = GeminiMultimodalEmbedding(
-            output_dimensionality=dimensions, base_url=base_url, api_key=api_key, media_store=storage / "media"
-        )
-        with MediaIndex.open(
-            storage,
-            qdrant_url=qdrant_url,
-            qdrant_api_key=qdrant_api_key,
-            collection=collection,
-            embed_model=model,
-            service=service,
-        ) as media_index:
-            yield media_index
-
-
-@contextmanager
-def _service(offline: bool) -> Iterator[tuple[str | None, str | None, str]]:
-    """Address, key and name of what embeds."""
-    if not offline:
-        yield None, None, "gemini"
-        return
-    from llama_index_gemini_mm import console
-    from llama_index_gemini_mm.emulator import GeminiEmulator
-
-    console.say_stand_in()
-    with GeminiEmulator(keep=0) as emulator:
-        yield emulator.base_url, emulator.api_key, "stand-in"
-
-
-@contextmanager
-def _reported() -> Iterator[None]:
-    """Turn this package's errors into one line and their exit code."""
-    try:
-        yield
-    except GeminiMMError as error:
-        _fail(error)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; what was stored stays", err=True)
-        raise typer.Exit(_INTERRUPTED) from None
-
-
-def _fail(error: GeminiMMError) -> None:
-    typer.echo(f"error: {error}", err=True)
-    raise typer.Exit(error.exit_code)
-
-
 def _exit_code(report: SyncReport) -> int:
     from llama_index_gemini_mm import errors
 
     return int(getattr(errors, report.skipped[0].error).exit_code)
-
-
-if __name__ == "__main__":
-    main()
