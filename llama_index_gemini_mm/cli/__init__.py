@@ -6,8 +6,6 @@ Results go to stdout, progress and messages to stderr. Everything heavy is impor
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -115,7 +113,7 @@ def demo(
     from llama_index_gemini_mm.cli import console
 
     with (
-        TemporaryDirectory(prefix="gemini-mm-demo-") as scratch,
+        TemporaryDirectory(prefix="gemini-mm-") as scratch,
         opened(storage or Path(scratch), offline) as media_index,
     ):
         with console.progress() as on_progress:
