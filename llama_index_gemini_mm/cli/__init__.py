@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,  # plain help: the rich one takes longer to import than everything else here
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="One index for text, pictures, sounds, films and documents, through gemini-embedding-2.",

@@ -25,6 +25,7 @@ class KeySpace:
     task: str
     prefix_version: int
     preprocessing_version: int
+    service: str = "gemini"
 
     def __post_init__(self) -> None:
         seed = hashlib.sha256(repr(self).encode())
