@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from llama_index_gemini_mm.engine.items import EmbedItem
+from llama_index_gemini_mm.engine.items import EmbedItem, Part
 
 Key = bytes
 """SHA-256 digest, 32 bytes."""
-
-_TEXT, _DATA, _NAMED = b"t", b"d", b"n"
 
 
 @dataclass(frozen=True)
@@ -26,37 +24,29 @@ class KeySpace:
     prefix_version: int
     preprocessing_version: int
     service: str = "gemini"
+    _seed: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        seed = hashlib.sha256(repr(self).encode())
-        object.__setattr__(self, "_seed", seed)
+        object.__setattr__(self, "_seed", hashlib.sha256(ascii(self).encode()).digest())
 
     def key(self, item: EmbedItem) -> Key:
         """The key of an item: every part by its content and type, the role, and the title."""
-        digest = self._start(item.role, item.title)
-        for part in item.parts:
-            if part.data is None:
-                _add(digest, _TEXT, (part.text or "").encode("utf-8", "surrogatepass"))
-            else:
-                _add(digest, _DATA + (part.mime_type or "").encode(), part.data)
-        return digest.digest()
+        return self._key((item.role, item.title, tuple(map(_identity, item.parts))))
 
     def named_key(self, identity: str, role: str) -> Key:
         """The key of an item that is known by name before it is made: a media reference and its caption.
 
         A reference names its content by hash, so the name decides the vector as the bytes would.
         """
-        digest = self._start(role, "")
-        _add(digest, _NAMED, identity.encode("utf-8", "surrogatepass"))
-        return digest.digest()
+        return self._key(("named", role, identity))
 
-    def _start(self, role: str, title: str) -> hashlib._Hash:
-        digest: hashlib._Hash = self._seed.copy()  # type: ignore[attr-defined]
-        _add(digest, role.encode(), title.encode("utf-8", "surrogatepass"))
-        return digest
+    def _key(self, identity: tuple[object, ...]) -> Key:
+        """``ascii`` quotes and escapes, so no two different values read the same, in any Python version."""
+        return hashlib.sha256(self._seed + ascii(identity).encode()).digest()
 
 
-def _add(digest: hashlib._Hash, kind: bytes, data: bytes) -> None:
-    """Lengths go in too, so that no two different items run together into the same bytes."""
-    digest.update(b"%d:%s:%d:" % (len(kind), kind, len(data)))
-    digest.update(data)
+def _identity(part: Part) -> object:
+    """Media by their own digest, so that the bytes of a film are hashed where they lie and not copied."""
+    if part.mime_type is None:
+        return part.text
+    return part.mime_type, part.uri if part.data is None else hashlib.sha256(part.data).digest()
