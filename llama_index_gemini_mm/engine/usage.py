@@ -1,23 +1,16 @@
-"""What embedding has cost so far, and the prices behind it."""
+"""What embedding has cost so far."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from llama_index_gemini_mm.limits import Modality
-
-PRICES_READ_ON = "2026-11-23"
-USD_PER_MILLION_TOKENS: Mapping[Modality, float] = MappingProxyType(
-    {"text": 0.20, "image": 0.45, "audio": 6.50, "video": 12.00, "document": 0.45}
-)
-"""Paid tier of the Developer API, https://ai.google.dev/gemini-api/docs/pricing. Pages are charged like images."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """Requests sent, contents embedded, tokens by modality.
+    """Requests sent, contents embedded, tokens by modality, and their estimated price in US dollars.
 
     Text tokens are the service's own count where it reports one; media tokens follow the documented rates.
     """
@@ -25,24 +18,26 @@ class Usage:
     requests: int = 0
     contents: int = 0
     tokens: Mapping[Modality, int] = field(default_factory=dict)
+    usd: float = 0.0
 
     @property
     def total_tokens(self) -> int:
         """Tokens of all modalities."""
         return sum(self.tokens.values())
 
-    @property
-    def usd(self) -> float:
-        """Estimated price in US dollars."""
-        return sum(count * USD_PER_MILLION_TOKENS[modality] for modality, count in self.tokens.items()) / 1e6
-
     def __add__(self, other: Usage) -> Usage:
-        modalities = {*self.tokens, *other.tokens}
-        tokens = {m: self.tokens.get(m, 0) + other.tokens.get(m, 0) for m in modalities}
-        return Usage(self.requests + other.requests, self.contents + other.contents, tokens)
+        return self._combined(other, 1)
 
     def __sub__(self, other: Usage) -> Usage:
-        tokens = {m: count - other.tokens.get(m, 0) for m, count in self.tokens.items()}
+        return self._combined(other, -1)
+
+    def _combined(self, other: Usage, sign: int) -> Usage:
+        tokens = dict(self.tokens)
+        for modality, count in other.tokens.items():
+            tokens[modality] = tokens.get(modality, 0) + sign * count
         return Usage(
-            self.requests - other.requests, self.contents - other.contents, {m: c for m, c in tokens.items() if c}
+            self.requests + sign * other.requests,
+            self.contents + sign * other.contents,
+            {modality: count for modality, count in tokens.items() if count},
+            self.usd + sign * other.usd,
         )

@@ -92,7 +92,10 @@ class MediaHandler(ModalityHandler):
 
     def split(self, document: Document, options: SplitOptions, store: MediaStore, limits: Limits) -> Iterator[Node]:
         """Yield a node for each part, with the caption; the rest of one longer than a chunk becomes text nodes."""
-        captions = chunks_of(document.text, options.chunk_size, options.chunk_overlap)
+        most = self.price(self.limit(limits) or 1)
+        captions = chunks_of(
+            document.text, options.chunk_size, options.chunk_overlap, title=title_of(document), media_tokens=most
+        )
         item = media.media_of(document)
         if item is None:
             yield from text_nodes(document, captions)

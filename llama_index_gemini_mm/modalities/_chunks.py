@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from llama_index.core.node_parser import SentenceSplitter
+from llama_index.core.utils import get_tokenizer
+
+from llama_index_gemini_mm.engine.tokens import text_tokens
+from llama_index_gemini_mm.limits import MAX_INPUT_TOKENS
 
 _PIECE = r"[^,.;。？！]{0,199}[,.;。？！\s]|[^,.;。？！\s]{1,100}"
 """A phrase, or 100 characters of what has no end: without that bound a base64 blob falls apart into single characters,
@@ -11,14 +17,29 @@ each counted as a token."""
 _SLACK = 4
 """Tokens kept free: a word that loses the blank before it, as the first of a chunk does, can cost a few more."""
 
+_PREFIX = 32
+"""Tokens of the model's window kept free for a task prefix without its title."""
 
-def chunks_of(text: str, chunk_size: int, chunk_overlap: int) -> list[str]:
-    """Chunks of at most ``chunk_size`` tokens at sentence ends; empty for blank text."""
+
+def chunks_of(text: str, chunk_size: int, chunk_overlap: int, *, title: str = "", media_tokens: int = 0) -> list[str]:
+    """Chunks of at most ``chunk_size`` tokens at sentence ends; empty for blank text.
+
+    Tokens are counted as LlamaIndex does, for the same size to mean the same everywhere. That is another model's count,
+    so each chunk also fits, by this package's own estimate, into the window beside ``title`` and ``media_tokens``.
+    """
     if not text.strip():
         return []
+    size = chunk_size - _SLACK
     splitter = SentenceSplitter(
-        chunk_size=chunk_size - _SLACK,
+        chunk_size=size,
         chunk_overlap=min(chunk_overlap, chunk_size // 2),
+        tokenizer=_counter(size, MAX_INPUT_TOKENS - _PREFIX - text_tokens(title) - media_tokens),
         secondary_chunking_regex=_PIECE,
     )
     return splitter.split_text(text)
+
+
+def _counter(size: int, room: int) -> Callable[[str], range]:
+    """Counts so that a text passes ``size`` when it does by LlamaIndex's count, or passes ``room`` by ours."""
+    tokens_of = get_tokenizer()
+    return lambda text: range(max(len(tokens_of(text)), -(-text_tokens(text) * size // room)))

@@ -1,0 +1,96 @@
+"""``gemini-mm estimate``: what it would cost to index files, before anything is sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from llama_index_gemini_mm.cli._session import AsJson, Dimensions, Offline, Storage, reported
+
+if TYPE_CHECKING:
+    from llama_index.core.schema import BaseNode
+
+    from llama_index_gemini_mm.embedding import GeminiMultimodalEmbedding
+    from llama_index_gemini_mm.engine.money import Estimate
+    from llama_index_gemini_mm.readers import Skipped
+
+_Contents = Annotated[int | None, typer.Option(help="Quota of contents a minute, to tell how long it takes.", min=1)]
+_Tokens = Annotated[int | None, typer.Option(help="Quota of tokens a minute, likewise.", min=1)]
+
+
+def estimate(
+    inputs: Annotated[list[str], typer.Argument(help="Files, folders or fsspec URLs.", metavar="FOLDER...")],
+    storage: Storage = Path("storage"),
+    offline: Offline = False,
+    as_json: AsJson = False,
+    dimensions: Dimensions = 3072,
+    contents_per_minute: _Contents = None,
+    tokens_per_minute: _Tokens = None,
+) -> None:
+    """Tell what it would cost to index files: tokens, US dollars and time. Sends nothing and needs no key.
+
+    Files are read and split as index does; media taken out of them are kept in the storage folder for it.
+    """
+    with reported(), _model(storage, offline, dimensions, contents_per_minute, tokens_per_minute) as model:
+        skipped: list[Skipped] = []
+        found = model.estimate(list(_nodes(inputs, model, skipped)))
+        typer.echo(_as_json(found, skipped, model) if as_json else _as_text(found, skipped, model))
+
+
+def _model(
+    storage: Path, offline: bool, dimensions: int, contents_per_minute: int | None, tokens_per_minute: int | None
+) -> GeminiMultimodalEmbedding:
+    """The model that ``index`` would use, but without a key, since it sends nothing, and without making a cache."""
+    from llama_index_gemini_mm.embedding import GeminiMultimodalEmbedding
+    from llama_index_gemini_mm.engine.cache import CACHE_FILE
+
+    cache = storage / CACHE_FILE
+
+    return GeminiMultimodalEmbedding(
+        api_key="not used",
+        vertexai=False,
+        output_dimensionality=dimensions,
+        media_store=storage / "media",
+        service="stand-in" if offline else "gemini",
+        embedding_cache=cache if cache.is_file() else None,
+        contents_per_minute=contents_per_minute,
+        tokens_per_minute=tokens_per_minute,
+    )
+
+
+def _nodes(inputs: list[str], model: GeminiMultimodalEmbedding, skipped: list[Skipped]) -> Iterator[BaseNode]:
+    """What would be embedded, file by file; a file that cannot be read goes to ``skipped``."""
+    from llama_index_gemini_mm.errors import SourceError
+    from llama_index_gemini_mm.node_parser import MediaNodeParser
+    from llama_index_gemini_mm.readers import MediaReader, Skipped
+
+    reader, parser = MediaReader(model.media_store), MediaNodeParser(media_store=model.media_store)
+    for source, root in reader.scan(inputs):
+        try:
+            yield from parser.get_nodes_from_documents(list(reader.read(source, root)))
+        except SourceError as error:
+            skipped.append(Skipped(source.location, type(error).__name__, error.reason))
+
+
+def _as_json(found: Estimate, skipped: Sequence[Skipped], model: GeminiMultimodalEmbedding) -> str:
+    more = {"skipped": [asdict(each) for each in skipped], "prices_read_on": model.prices.read_on}
+    return json.dumps(asdict(found) | more, ensure_ascii=False, indent=2)
+
+
+def _as_text(found: Estimate, skipped: Sequence[Skipped], model: GeminiMultimodalEmbedding) -> str:
+    lines = [f"{found.contents:,} contents to embed, {found.cached:,} known already"]
+    for modality, count in found.tokens.items():
+        lines.append(f"{modality:9} {count:>12,} tokens  ${found.usd_by_modality[modality]:.4f}")
+    lines.append(
+        f"{'total':9} {found.total_tokens:>12,} tokens  ${found.usd:.4f}, as a batch job ${found.usd_batch:.4f}"
+    )
+    if found.minutes is not None:
+        lines.append(f"at least {found.minutes:.1f} minutes at this quota")
+    lines.append(f"text tokens are estimated on the high side; prices as of {model.prices.read_on or 'unknown'}")
+    lines += [f"skipped {each.file}: {each.error}: {each.reason}" for each in skipped]
+    return "\n".join(lines)
