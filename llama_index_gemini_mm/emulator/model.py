@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from llama_index_gemini_mm.emulator.features.space import HashedSpace, Vector, unit
 from llama_index_gemini_mm.emulator.features.text import Text
 from llama_index_gemini_mm.emulator.intake import Intake, Part
 from llama_index_gemini_mm.emulator.log import RecordedPart
+from llama_index_gemini_mm.emulator.memory import Memory
 from llama_index_gemini_mm.emulator.replies import invalid
+from llama_index_gemini_mm.emulator.vectors import json_numbers
 from llama_index_gemini_mm.emulator.wire import EmbedRequest
 from llama_index_gemini_mm.limits import DEVELOPER_API, MAX_INPUT_TOKENS, MODALITIES, VERTEX, Limits, Modality
 
 Tokens = Counter[Modality]
+
+_BYTES_PER_NUMBER = 8 + 13
+"""A float64, and its decimals."""
 
 _FADE = 0.98
 """Each further part counts a little less, so that the order of the parts is in the vector."""
@@ -28,6 +35,11 @@ class Embedded:
     tokens: Tokens
     truncated: bool = False
 
+    @cached_property
+    def numbers(self) -> bytes | None:
+        """The vector as a JSON array."""
+        return None if self.vector is None else json_numbers(self.vector)
+
 
 class StandInModel:
     """Embeds what is really in the input, deterministically. It is not Gemini and does not know what Gemini knows.
@@ -36,11 +48,15 @@ class StandInModel:
         modality_gap: length of the offset that sets each modality apart, against content of length 1. At 0 there is
             no distance between modalities; at 1 an input is as much its modality as its content.
         resolve: turns a part with a file URI into one with that file's bytes.
+        remembered_bytes: memory for the vectors of contents that may come again.
     """
 
-    def __init__(self, modality_gap: float, resolve: Callable[[RecordedPart], RecordedPart]) -> None:
+    def __init__(
+        self, modality_gap: float, resolve: Callable[[RecordedPart], RecordedPart], remembered_bytes: int = 0
+    ) -> None:
         self._space = HashedSpace()
         self._resolve = resolve
+        self._memory: Memory[Embedded] = Memory(remembered_bytes, _weight)
         self._intakes = {limits.endpoint: Intake(limits) for limits in (DEVELOPER_API, VERTEX)}
         self._offsets = {
             modality: modality_gap
@@ -58,10 +74,15 @@ class StandInModel:
         sent = self._resolved(request.content.parts)
         if not all(intake.knows(part) for part in sent):
             return Embedded(None, Counter())
-        parts, truncated = _within_window(intake.read(sent, audio_track=request.audio_track))
-        if truncated and not request.auto_truncate:
+        key = _key(sent, request, limits)
+        embedded = self._memory.get(key)
+        if embedded is None:
+            parts, truncated = _within_window(intake.read(sent, audio_track=request.audio_track))
+            embedded = Embedded(self._fold(parts, request.dimensions), _tokens(parts), truncated)
+            self._memory.put(key, embedded)
+        if embedded.truncated and not request.auto_truncate:
             raise invalid(f"The input token count exceeds the maximum number of tokens allowed ({MAX_INPUT_TOKENS}).")
-        return Embedded(self._fold(parts, request.dimensions), _tokens(parts), truncated)
+        return embedded
 
     def count(self, parts: Sequence[RecordedPart], limits: Limits) -> Tokens:
         """Tokens by modality, without a vector and without the window's bound.
@@ -88,6 +109,18 @@ class StandInModel:
         )
         offset = sum((self._offsets[part.modality] for part in parts), start=self._space.project({})) / len(parts)
         return unit((unit(total) + offset)[:dimensions])
+
+
+def _key(parts: Sequence[RecordedPart], request: EmbedRequest, limits: Limits) -> bytes:
+    """Everything that decides the answer; ``auto_truncate`` only decides whether it is given."""
+    told = (limits.endpoint, request.dimensions, request.audio_track)
+    # An uploaded file may be larger than inline data, so the same bytes are another input then.
+    seen = [(part.text, part.mime_type, part.sha256, part.file_uri is not None) for part in parts]
+    return hashlib.sha256(repr((told, seen)).encode()).digest()
+
+
+def _weight(embedded: Embedded) -> int:
+    return 0 if embedded.vector is None else _BYTES_PER_NUMBER * len(embedded.vector)
 
 
 def _within_window(parts: Sequence[Part]) -> tuple[list[Part], bool]:

@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from llama_index_gemini_mm.emulator.faults import Outcome
 from llama_index_gemini_mm.emulator.files import Clock, FileStore
 from llama_index_gemini_mm.emulator.model import Embedded, StandInModel, Tokens
 from llama_index_gemini_mm.emulator.quotas import Quotas
 from llama_index_gemini_mm.emulator.replies import JsonObject, invalid
-from llama_index_gemini_mm.emulator.vectors import json_numbers
 from llama_index_gemini_mm.emulator.wire import EmbedRequest, check, fields
 from llama_index_gemini_mm.limits import DIMENSIONS_MAX, MAX_INPUT_TOKENS, MODEL, Limits
 
@@ -30,6 +30,7 @@ class Call:
         raw: the body's bytes.
         body: the body's JSON, on routes that take JSON.
         requests: what is to be embedded or counted.
+        outcome: how a batch job must end, when a script says so.
     """
 
     limits: Limits
@@ -40,14 +41,16 @@ class Call:
     raw: bytes
     body: JsonObject = field(default_factory=dict)
     requests: Sequence[EmbedRequest] = ()
+    outcome: Outcome | None = None
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A 200: JSON bytes and headers of its own."""
+    """A 200: bytes, mostly of JSON, and headers of its own."""
 
     payload: bytes = b"{}"
     headers: Mapping[str, str] = field(default_factory=dict)
+    media_type: str = "application/json"
 
 
 def json_answer(value: JsonObject) -> Answer:
@@ -131,12 +134,15 @@ class Service:
 
     def file_list(self, call: Call) -> Answer:
         """``files.list``, by pages."""
-        size, start = call.query.get("pageSize", "10"), call.query.get("pageToken", "0")
-        if not size.isdecimal() or not start.isdecimal() or not 1 <= int(size) <= 100:
-            raise invalid("* ListFilesRequest.page_size: must be from 1 to 100")
-        files, following = self._files.page(int(start), int(size))
+        start, size = page_asked(call)
+        files, following = self._files.page(start, size)
         shown: JsonObject = {"files": [file.json(self._clock()) for file in files]}
         return json_answer(shown if following is None else {**shown, "nextPageToken": str(following)})
+
+    def file_download(self, call: Call) -> Answer:
+        """``files.download``, for what the server has made itself."""
+        data = self._files.download(f"files/{call.path['file']}")
+        return Answer(data, media_type="application/octet-stream")
 
     def file_delete(self, call: Call) -> Answer:
         """``files.delete``."""
@@ -144,8 +150,20 @@ class Service:
         return Answer()
 
 
+def page_asked(call: Call) -> tuple[int, int]:
+    """Where a page of a list starts, and how long it may be.
+
+    Raises:
+        Refusal: 400 for a size outside 1 to 100.
+    """
+    size, start = call.query.get("pageSize", "10"), call.query.get("pageToken", "0")
+    if not size.isdecimal() or not start.isdecimal() or not 1 <= int(size) <= 100:
+        raise invalid("* page_size: must be from 1 to 100")
+    return int(start), int(size)
+
+
 def _embedding(embedded: Embedded) -> bytes:
-    return b"{}" if embedded.vector is None else b'{"values": ' + json_numbers(embedded.vector) + b"}"
+    return b"{}" if embedded.numbers is None else b'{"values": ' + embedded.numbers + b"}"
 
 
 def _usage(limits: Limits, tokens: Tokens) -> bytes:
