@@ -14,6 +14,7 @@ from llama_index_gemini_mm.emulator.replies import Refusal, quota_exceeded
 
 Damage = Literal[
     "reset",
+    "lost_reply",
     "cut_json",
     "empty",
     "empty_object",
@@ -26,7 +27,10 @@ Damage = Literal[
     "not_unit",
     "no_upload_status",
 ]
-"""How an answer is spoilt; ``nan`` is the bare word of non-standard JSON, ``nan_text`` the string of proto-JSON."""
+"""How an answer is spoilt; ``nan`` is the bare word of non-standard JSON, ``nan_text`` the string of proto-JSON. With
+``reset`` the connection drops before the request is served, with ``lost_reply`` after it."""
+Outcome = Literal["FAILED", "CANCELLED", "EXPIRED"]
+"""How a batch job ends that does not succeed."""
 
 _MINUTE = "EmbedContentRequestsPerMinutePerUserPerProjectPerModel-FreeTier"
 _DAY = "EmbedContentRequestsPerDayPerUserPerProjectPerModel-FreeTier"
@@ -43,6 +47,7 @@ class Fault:
         retry_after: seconds for a ``Retry-After`` header, which the service itself does not send.
         hang: seconds to wait before anything is answered.
         damage: spoil an answer that would have been good.
+        outcome: the batch job that this call creates ends so.
         message: replaces the text of the error body.
     """
 
@@ -52,6 +57,7 @@ class Fault:
     retry_after: int | None = None
     hang: float = 0.0
     damage: Damage | None = None
+    outcome: Outcome | None = None
     message: str = ""
 
     def refusal(self) -> Refusal:
@@ -132,12 +138,25 @@ def spoil(payload: bytes, damage: Damage) -> bytes:
         return b""
     if damage == "empty_object":
         return b"{}"
+    if payload.endswith(b"\n"):
+        return _spoil_lines(payload.splitlines(keepends=True), damage)
     answer = json.loads(payload)
     if damage in ("too_few", "too_many"):
         _recount(answer, damage)
     else:
         _spoil_first(answer, damage)
     return json.dumps(answer).encode()
+
+
+def _spoil_lines(lines: list[bytes], damage: Damage) -> bytes:
+    """The same for a file of JSON lines, where only the results of batch jobs are."""
+    if damage == "too_few":
+        return b"".join(lines[:-1])
+    if damage == "too_many":
+        return b"".join([*lines, lines[-1]])
+    first = json.loads(lines[0])
+    _spoil_first(first["response"], damage)
+    return b"".join([json.dumps(first).encode() + b"\n", *lines[1:]])
 
 
 def _recount(answer: dict[str, Any], damage: Damage) -> None:

@@ -16,7 +16,13 @@ from llama_index_gemini_mm.emulator.replies import JsonObject, Refusal, invalid,
 from llama_index_gemini_mm.limits import FILES_MAX_BYTES, FILES_TTL_HOURS
 
 FileState = Literal["PROCESSING", "ACTIVE"]
+FileSource = Literal["UPLOADED", "GENERATED"]
 Clock = Callable[[], datetime]
+
+
+_READY_AT_ONCE = ("jsonl", "application/jsonl")
+_LONGEST_DELETED_ID = 40
+"""The service refuses to delete files with longer ids, although it gives such ids to the results of batch jobs."""
 
 
 def utc_now() -> datetime:
@@ -26,7 +32,7 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class StoredFile:
-    """One uploaded file; ``name`` is ``files/<id>`` and ``uri`` its address on this server."""
+    """One file; ``name`` is ``files/<id>`` and ``uri`` its address on this server. Generated ones can be downloaded."""
 
     name: str
     uri: str
@@ -35,6 +41,7 @@ class StoredFile:
     data: bytes
     created: datetime
     active_from: datetime
+    source: FileSource = "UPLOADED"
 
     @property
     def expires(self) -> datetime:
@@ -52,14 +59,16 @@ class StoredFile:
             "name": self.name,
             "mimeType": self.mime_type,
             "sizeBytes": str(len(self.data)),
-            "createTime": _stamp(self.created),
-            "updateTime": _stamp(self.created),
-            "expirationTime": _stamp(self.expires),
+            "createTime": stamp(self.created),
+            "updateTime": stamp(self.created),
+            "expirationTime": stamp(self.expires),
             "sha256Hash": base64.b64encode(digest).decode(),
             "uri": self.uri,
             "state": self.state(now),
-            "source": "UPLOADED",
+            "source": self.source,
         }
+        if self.source == "GENERATED":
+            shown["downloadUri"] = f"{self.uri}:download?alt=media"
         return {**shown, "displayName": self.display_name} if self.display_name else shown
 
 
@@ -125,8 +134,27 @@ class FileStore:
                 raise invalid(f"Upload holds {len(file.data)} bytes, {upload.expected} were announced.")
             del self._uploads[upload_id]
             now = self._clock()
-            self._files[file.name] = replace(file, created=now, active_from=now + self._processing)
+            ready = now if file.mime_type in _READY_AT_ONCE else now + self._processing
+            self._files[file.name] = replace(file, created=now, active_from=ready)
             return self._files[file.name]
+
+    def generate(self, name: str, data: bytes, base_url: str) -> None:
+        """Add a file that the server itself has made, which clients may download."""
+        now = self._clock()
+        with self._lock:
+            uri = f"{base_url}/{name}"
+            self._files[name] = StoredFile(name, uri, "", "application/jsonl", data, now, now, "GENERATED")
+
+    def download(self, name: str) -> bytes:
+        """The content of a generated file.
+
+        Raises:
+            Refusal: 403 when there is none, 400 for one that was uploaded.
+        """
+        file = self.get(name)
+        if file.source != "GENERATED":
+            raise invalid(f"File {name} was uploaded and cannot be downloaded.")
+        return file.data
 
     def get(self, name: str) -> StoredFile:
         """A file by its name.
@@ -144,8 +172,11 @@ class FileStore:
         """Remove a file.
 
         Raises:
-            Refusal: 403 when there is none.
+            Refusal: 403 when there is none, 400 for an id of more than 40 characters.
         """
+        if len(name.removeprefix("files/")) > _LONGEST_DELETED_ID:
+            bound = f"cannot be more than {_LONGEST_DELETED_ID} characters"
+            raise invalid(f"* DeleteFileRequest.name: File ID (name excluding 'files/') {bound}.")
         self.get(name)
         with self._lock:
             self._files.pop(name, None)
@@ -183,5 +214,6 @@ class FileStore:
         self._files = {name: file for name, file in self._files.items() if now < file.expires}
 
 
-def _stamp(moment: datetime) -> str:
+def stamp(moment: datetime) -> str:
+    """A time as the service writes it."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

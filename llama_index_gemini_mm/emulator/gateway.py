@@ -97,7 +97,10 @@ class Gateway:
         _check_model(arrival.call, route)
         if arrival.refusal is not None:
             raise arrival.refusal
-        answer = await loop.run_in_executor(self._workers, route.serve, arrival.call)
+        call = replace(arrival.call, outcome=fault.outcome)
+        answer = await loop.run_in_executor(self._workers, route.serve, call)
+        if fault.damage == "lost_reply":
+            return _reset(request)
         return _answered(answer, fault)
 
     def _authorise(self, call: Call) -> None:
@@ -151,7 +154,7 @@ def _answered(answer: Answer, fault: Fault) -> web.Response:
         headers.pop("X-Goog-Upload-Status", None)
     elif fault.damage is not None:
         payload = spoil(payload, fault.damage)
-    return _json(200, payload, headers)
+    return _reply(200, payload, headers, answer.media_type)
 
 
 def _failed(fault: Fault) -> web.Response:
@@ -160,16 +163,18 @@ def _failed(fault: Fault) -> web.Response:
         return web.Response(status=502, text=page, content_type="text/html")
     refusal = fault.refusal()
     headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
-    return _json(refusal.code, json.dumps(refusal.body()).encode(), headers)
+    return _reply(refusal.code, json.dumps(refusal.body()).encode(), headers)
 
 
 def _refused(refusal: Refusal) -> web.Response:
-    return _json(refusal.code, json.dumps(refusal.body()).encode(), {})
+    return _reply(refusal.code, json.dumps(refusal.body()).encode(), {})
 
 
-def _json(status: int, payload: bytes, headers: Mapping[str, str]) -> web.Response:
+def _reply(
+    status: int, payload: bytes, headers: Mapping[str, str], media_type: str = "application/json"
+) -> web.Response:
     return web.Response(
-        status=status, body=payload, headers={**_HEADERS, **headers}, content_type="application/json", charset="UTF-8"
+        status=status, body=payload, headers={**_HEADERS, **headers}, content_type=media_type, charset="UTF-8"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -17,16 +17,31 @@ _PACIFIC = ZoneInfo("America/Los_Angeles")
 
 @dataclass(frozen=True)
 class Quota:
-    """Sizes of the quotas; None is unlimited. ``paid`` chooses the names of the tier."""
+    """Sizes of the quotas; None is unlimited.
+
+    ``paid`` chooses the names of the tier, ``batch`` says whether it has the Batch API, and ``enqueued_tokens`` bounds
+    the tokens of all batch jobs that have not ended.
+    """
 
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     requests_per_day: int | None = None
     paid: bool = False
+    batch: bool = True
+    enqueued_tokens: int | None = None
 
 
-FREE_TIER = Quota(requests_per_minute=100, tokens_per_minute=30_000, requests_per_day=1000)
+FREE_TIER = Quota(requests_per_minute=100, tokens_per_minute=30_000, requests_per_day=1000, batch=False)
 """As seen on free projects in 2026."""
+
+
+@dataclass(frozen=True)
+class QuotaUse:
+    """Embedding requests and contents that were let in, and requests that were refused for want of quota."""
+
+    requests: int = 0
+    contents: int = 0
+    refused: int = 0
 
 
 class Quotas:
@@ -39,7 +54,13 @@ class Quotas:
         self._tokens: deque[tuple[datetime, int]] = deque()
         self._day = ""
         self._today = 0
+        self._use = QuotaUse()
         self._lock = threading.Lock()
+
+    @property
+    def use(self) -> QuotaUse:
+        """What was asked for so far."""
+        return self._use
 
     def admit(self, entries: int) -> None:
         """Count so many requests, or refuse them all.
@@ -50,9 +71,14 @@ class Quotas:
         with self._lock:
             now = self._clock()
             self._forget(now)
-            self._check(now, entries)
+            try:
+                self._check(now, entries)
+            except Refusal:
+                self._use = replace(self._use, refused=self._use.refused + 1)
+                raise
             self._requests.append((now, entries))
             self._today += entries
+            self._use = replace(self._use, requests=self._use.requests + 1, contents=self._use.contents + entries)
 
     def charge(self, tokens: int) -> None:
         """Count tokens of an answer; they close the door for later requests only."""

@@ -98,6 +98,23 @@ def no_such_file(name: str) -> Refusal:
     return Refusal(403, f"You do not have permission to access the File {name} or it may not exist.")
 
 
+def batch_quota_exceeded() -> Refusal:
+    """429 of the Batch API, which names neither a quota nor a time to wait."""
+    return Refusal(
+        429,
+        "You exceeded your current quota, please check your plan and billing details. For more information on this "
+        f"error, head to: {_RATE_LIMITS}. To monitor your current usage, head to: https://ai.dev/rate-limit. ",
+        details=[_help()],
+    )
+
+
+def _help() -> JsonObject:
+    return {
+        "@type": "type.googleapis.com/google.rpc.Help",
+        "links": [{"description": "Learn more about Gemini API quotas", "url": _RATE_LIMITS}],
+    }
+
+
 def quota_exceeded(quota_id: str, value: int, retry_seconds: float, *, paid: bool = False) -> Refusal:
     """429 with the details that let a client tell a minute's quota from a day's.
 
@@ -116,10 +133,7 @@ def quota_exceeded(quota_id: str, value: int, retry_seconds: float, *, paid: boo
         f"error, head to: {_RATE_LIMITS}. To monitor your current usage, head to: https://ai.dev/rate-limit. \n"
         f"* Quota exceeded for metric: {metric}, limit: {value}, model: {model}\nPlease retry in {retry_seconds}s.",
         details=[
-            {
-                "@type": "type.googleapis.com/google.rpc.Help",
-                "links": [{"description": "Learn more about Gemini API quotas", "url": _RATE_LIMITS}],
-            },
+            _help(),
             {
                 "@type": "type.googleapis.com/google.rpc.QuotaFailure",
                 "violations": [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from llama_index_gemini_mm.emulator.batches import BatchService
 from llama_index_gemini_mm.emulator.gateway import Route
 from llama_index_gemini_mm.emulator.replies import Refusal
 from llama_index_gemini_mm.emulator.service import Answer, Call, Service
@@ -36,8 +37,21 @@ def developer_routes(service: Service) -> Iterator[Route]:
         open_to_all=True,
     )
     yield Route("GET", f"{_DEVELOPER}/files", "files.list", api, service.file_list)
+    # Before files.get, whose pattern matches this path as well.
+    yield Route("GET", f"{_DEVELOPER}/files/{{file:[^/:]+}}:download", "files.download", api, service.file_download)
     yield Route("GET", f"{_DEVELOPER}/files/{{file}}", "files.get", api, service.file_get)
     yield Route("DELETE", f"{_DEVELOPER}/files/{{file}}", "files.delete", api, service.file_delete)
+
+
+def batch_routes(batches: BatchService) -> Iterator[Route]:
+    """The Batch API, which the Developer API alone has."""
+    api, order, job = DEVELOPER_API, f"{_DEVELOPER}/models/{_MODEL}", f"{_DEVELOPER}/batches/{{batch:[^/:]+}}"
+    create = f"{order}:asyncBatchEmbedContent"
+    yield Route("POST", create, "asyncBatchEmbedContent", api, batches.create, batches.entries)
+    yield Route("GET", f"{_DEVELOPER}/batches", "batches.list", api, batches.list)
+    yield Route("GET", job, "batches.get", api, batches.get)
+    yield Route("POST", f"{job}:cancel", "batches.cancel", api, batches.cancel)
+    yield Route("DELETE", job, "batches.delete", api, batches.delete)
 
 
 def vertex_routes(service: Service, *, batch: bool) -> Iterator[Route]:

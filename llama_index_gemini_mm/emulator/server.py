@@ -14,13 +14,14 @@ from typing import Self
 
 from aiohttp import web
 
+from llama_index_gemini_mm.emulator.batches import BatchService
 from llama_index_gemini_mm.emulator.faults import Faults
 from llama_index_gemini_mm.emulator.files import Clock, FileStore, utc_now
 from llama_index_gemini_mm.emulator.gateway import Gateway
 from llama_index_gemini_mm.emulator.log import RecordedRequest, RequestLog
 from llama_index_gemini_mm.emulator.model import StandInModel
-from llama_index_gemini_mm.emulator.quotas import Quota, Quotas
-from llama_index_gemini_mm.emulator.routes import developer_routes, vertex_routes
+from llama_index_gemini_mm.emulator.quotas import Quota, Quotas, QuotaUse
+from llama_index_gemini_mm.emulator.routes import batch_routes, developer_routes, vertex_routes
 from llama_index_gemini_mm.emulator.service import Service
 from llama_index_gemini_mm.errors import ConfigurationError
 
@@ -47,8 +48,10 @@ class GeminiEmulator:
         faults: the script of failures; rules can be added at any time.
         quota: quotas that are enforced; none by default.
         file_processing_seconds: how long uploaded files stay in ``PROCESSING``.
+        batch_seconds: how long a job of the Batch API takes.
         vertex_batch: whether Vertex paths have ``batchEmbedContents``, which is not confirmed for the service.
         keep: how many requests the log keeps, with their media; all when None.
+        remembered_bytes: memory for the vectors of contents that may come again, which then cost next to nothing.
         clock: the time by which files expire and quotas renew, as an aware datetime.
         allow_remote: let other machines in. The emulator is made for tests, not for hostile guests.
     """
@@ -64,8 +67,10 @@ class GeminiEmulator:
         faults: Faults | None = None,
         quota: Quota | None = None,
         file_processing_seconds: float = 0.0,
+        batch_seconds: float = 0.2,
         vertex_batch: bool = False,
         keep: int | None = None,
+        remembered_bytes: int = 64 * 2**20,
         clock: Clock = utc_now,
         allow_remote: bool = False,
     ) -> None:
@@ -78,9 +83,17 @@ class GeminiEmulator:
         self._host = host
         self._port = port
         self._log = RequestLog(keep)
+        quota = quota or Quota()
         files = FileStore(file_processing_seconds, clock)
-        service = Service(StandInModel(modality_gap, files.resolve), files, Quotas(quota or Quota(), clock), clock)
-        self._routes = (*developer_routes(service), *vertex_routes(service, batch=vertex_batch))
+        model = StandInModel(modality_gap, files.resolve, remembered_bytes)
+        self._quotas = Quotas(quota, clock)
+        service = Service(model, files, self._quotas, clock)
+        batches = BatchService(model, files, quota, batch_seconds, clock)
+        self._routes = (
+            *developer_routes(service),
+            *batch_routes(batches),
+            *vertex_routes(service, batch=vertex_batch),
+        )
         self._latency = latency
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
@@ -108,6 +121,11 @@ class GeminiEmulator:
     def requests(self) -> list[RecordedRequest]:
         """What it was sent so far, oldest first."""
         return self._log.snapshot()
+
+    @property
+    def quota_use(self) -> QuotaUse:
+        """What was asked of the quotas so far."""
+        return self._quotas.use
 
     def clear(self) -> None:
         """Forget the recorded requests."""
