@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from llama_index_gemini_mm.batch import BatchEmbedding
     from llama_index_gemini_mm.embedding import GeminiMultimodalEmbedding
     from llama_index_gemini_mm.engine.items import Part
     from llama_index_gemini_mm.errors import GeminiMMError
@@ -32,6 +33,7 @@ _HOMES = {
     "SplitOptions": "modalities",
     "Part": "engine.items",
     "GeminiMultimodalEmbedding": "embedding",
+    "BatchEmbedding": "batch",
     "MediaRetriever": "retriever",
     "MediaQueryEngine": "query_engine",
     "MediaIndex": "index",
@@ -39,6 +41,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "BatchEmbedding",
     "GeminiMMError",
     "GeminiMultimodalEmbedding",
     "MediaIndex",

@@ -7,33 +7,46 @@ resolved through the media store; nodes with media of other makers are given suc
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from llama_index.core.base.embeddings.base import Embedding
-from llama_index.core.bridge.pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
-from llama_index.core.embeddings import MultiModalEmbedding
+from llama_index.core.bridge.pydantic import PrivateAttr
+from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent, EmbeddingStartEvent
 from llama_index.core.schema import BaseNode, ImageType, MetadataMode, QueryBundle
+from llama_index_instrumentation import get_dispatcher
 
-from llama_index_gemini_mm.engine import EmbeddingEngine, EmbedItem, EngineSettings, Part, Role, Usage
-from llama_index_gemini_mm.engine.prefixes import PREFIX_VERSION, TASKS
-from llama_index_gemini_mm.engine.transport import Address, Transport, connect
-from llama_index_gemini_mm.errors import AuthError, ConfigurationError, LimitExceeded
+from llama_index_gemini_mm.calls import Call, SkippedItem, calling, current
+from llama_index_gemini_mm.embedding_settings import EmbeddingSettings
+from llama_index_gemini_mm.engine import (
+    Deferred,
+    EmbeddingCache,
+    EmbeddingEngine,
+    EmbedItem,
+    Input,
+    Key,
+    Part,
+    Role,
+    Usage,
+)
+from llama_index_gemini_mm.engine.money import Estimate
+from llama_index_gemini_mm.engine.prefixes import prefixed
+from llama_index_gemini_mm.engine.transport import Transport, connect
+from llama_index_gemini_mm.errors import GeminiMMError
 from llama_index_gemini_mm.inputs import PartLike, as_parts, with_media_ref
-from llama_index_gemini_mm.limits import DIMENSIONS_DEFAULT, DIMENSIONS_MAX, DIMENSIONS_MIN, MODEL, Limits, limits_of
 from llama_index_gemini_mm.media import read_embed_text
-from llama_index_gemini_mm.media_store import MediaStore, as_media_store
-from llama_index_gemini_mm.modalities import PREPROCESSING_VERSION, parts_of
+from llama_index_gemini_mm.modalities import parts_of
+from llama_index_gemini_mm.pricing import estimate_texts
 
-_KEY_VARIABLES = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
-_UNPICKLABLE = ("client", "credentials", "callback_manager", "rate_limiter")
+dispatcher = get_dispatcher(__name__)
+
+_LOOKED_UP_AT_ONCE = 256
 
 
-class GeminiMultimodalEmbedding(MultiModalEmbedding):
+class GeminiMultimodalEmbedding(EmbeddingSettings):
     """Text, images, audio, video and PDF pages in one vector space, as LlamaIndex's ``embed_model``.
 
     Args:
@@ -47,8 +60,22 @@ class GeminiMultimodalEmbedding(MultiModalEmbedding):
             default ones are used.
         base_url: another address of the service: a proxy, or the emulator.
         timeout: seconds that one request may take.
-        max_retries: how often a request that failed in passing (408, 429, 5xx, dropped connection) is sent again.
-        max_concurrency: requests under way at once.
+        max_retries: how often a request that failed in passing (408, 5xx, dropped connection) is sent again.
+        deadline: seconds of waiting after refusals and failures that one request is worth.
+        max_concurrency: requests under way at once; fewer when the service suffers.
+        requests_per_minute: HTTP requests a minute; like the next two it need not be set, for refusals teach it.
+        contents_per_minute: the project's quota; the service counts each content of a batch as one request.
+        tokens_per_minute: the project's quota of input tokens.
+        file_threshold: media of more bytes than this go through the Files API (Developer API only).
+        truncate: cut text over 8,192 tokens; otherwise it raises ``LimitExceeded`` before anything is paid.
+        exact_tokens: let the service count the tokens of text that the offline estimate finds too long.
+        on_item_error: what a node that cannot be embedded does to a pipeline step: ``raise``, or ``skip`` it and list
+            it in ``skipped``. Where LlamaIndex hands over bare strings there is nothing to leave out, and it raises.
+        max_cost: US dollars this model may spend; the request that would pass it is not sent.
+        prices: what things cost, if not what is documented.
+        embedding_cache: an SQLite file in which vectors are kept, or ``None``. Any number of models and processes may
+            share one.
+        service: what stands behind ``base_url``; vectors of different services are never mixed.
         media_store: where media are looked up: a ``MediaStore``, a folder or an fsspec URL; by default
             ``./storage/media``.
         client: a ready ``google.genai.Client`` to use instead of all of the above.
@@ -61,92 +88,47 @@ class GeminiMultimodalEmbedding(MultiModalEmbedding):
     Source: https://ai.google.dev/gemini-api/docs/embeddings
     """
 
-    model_config = ConfigDict(protected_namespaces=("pydantic_model_",), arbitrary_types_allowed=True)
-
-    # These change vectors, so they belong to to_dict() and with it to the keys of LlamaIndex's caches.
-    model_name: str = Field(default=MODEL, description="The name of the embedding model.")
-    output_dimensionality: int = DIMENSIONS_DEFAULT
-    task: str = "retrieval"
-    prefix_version: int = Field(default=PREFIX_VERSION, frozen=True)
-    preprocessing_version: int = Field(default=PREPROCESSING_VERSION, frozen=True)
-
-    # These do not: excluded, so that another timeout does not pay for everything again, and no secret is written out.
-    api_key: SecretStr | None = Field(default=None, exclude=True)
-    vertexai: bool | None = Field(default=None, exclude=True)
-    project: str | None = Field(default=None, exclude=True)
-    location: str | None = Field(default=None, exclude=True)
-    credentials: Any = Field(default=None, exclude=True, repr=False)
-    base_url: str | None = Field(default=None, exclude=True)
-    timeout: float = Field(default=120.0, gt=0, exclude=True)
-    max_retries: int = Field(default=6, ge=0, exclude=True)
-    max_concurrency: int = Field(default=8, gt=0, exclude=True)
-    media_store: MediaStore = Field(default_factory=MediaStore, exclude=True, validate_default=True)
-    client: Any = Field(default=None, exclude=True, repr=False)
-    embed_batch_size: int = Field(default=512, gt=0, le=2048, exclude=True)
-    num_workers: int | None = Field(default=None, exclude=True)
-
     _engine: EmbeddingEngine | None = PrivateAttr(default=None)
+    _skipped: list[SkippedItem] = PrivateAttr(default_factory=list)
 
     @classmethod
     def class_name(cls) -> str:
         """LlamaIndex's serialisation id."""
         return "GeminiMultimodalEmbedding"
 
-    @field_validator("media_store", mode="before")
-    @classmethod
-    def _a_store(cls, value: Any) -> MediaStore:
-        return as_media_store(value)
-
-    @field_validator("output_dimensionality")
-    @classmethod
-    def _a_dimension(cls, value: int) -> int:
-        if not DIMENSIONS_MIN <= value <= DIMENSIONS_MAX:
-            bound = DIMENSIONS_MIN if value < DIMENSIONS_MIN else DIMENSIONS_MAX
-            raise LimitExceeded("vector", bound, value, "dimensions", "use 768, 1536 or 3072")
-        return value
-
-    @field_validator("task")
-    @classmethod
-    def _a_task(cls, value: str) -> str:
-        if value not in TASKS:
-            raise ConfigurationError(f"task={value!r} is unknown; use one of {', '.join(TASKS)}")
-        return value
-
-    @field_validator("embeddings_cache")
-    @classmethod
-    def _no_core_cache(cls, value: Any) -> Any:
-        if value is not None:
-            raise ConfigurationError(
-                "embeddings_cache= keys vectors by bare text, so queries would get documents' vectors; leave it unset"
-            )
-        return value
-
-    def model_post_init(self, context: Any, /) -> None:
-        """Fail now rather than after hours of reading when there is no way to be let in."""
-        super().model_post_init(context)
-        address = self._address()
-        if address.endpoint == "developer" and not address.api_key and self.client is None:
-            raise AuthError(
-                401,
-                "UNAUTHENTICATED",
-                "no API key: set GOOGLE_API_KEY or GEMINI_API_KEY, or pass api_key=; without one, use the emulator",
-            )
-
-    def __getstate__(self) -> dict[str, Any]:
-        """What a worker process needs; LlamaIndex's own version would delete fields from the living object."""
-        state = BaseModel.__getstate__(self)
-        fields = {k: v for k, v in state["__dict__"].items() if k not in _UNPICKLABLE}
-        return {**state, "__dict__": fields, "__pydantic_private__": None}
-
-    @property
-    def limits(self) -> Limits:
-        """What the endpoint in use accepts."""
-        return limits_of(self._address().endpoint)
-
     @property
     def usage(self) -> Usage:
         """Requests, contents, tokens by modality and estimated US dollars since this model was made."""
         return self._engine.usage if self._engine else Usage()
+
+    def estimate(self, nodes: Sequence[BaseNode]) -> Estimate:
+        """What embedding ``nodes`` will cost, and how long it takes at the quota given to this model; sends nothing.
+
+        Nodes whose vectors are in the cache cost nothing. Raises ``MediaMissing`` and ``CorruptFile``.
+        """
+        texts = [self._text(node) for node in nodes]
+        return estimate_texts(
+            texts,
+            self.media_store,
+            self.task,
+            prices=self.prices,
+            contents_per_minute=self.contents_per_minute,
+            tokens_per_minute=self.tokens_per_minute,
+            cached=self._known(texts),
+        )
+
+    @property
+    def skipped(self) -> list[SkippedItem]:
+        """The nodes that pipeline steps have left out so far, with ``on_item_error="skip"``."""
+        return list(self._skipped)
+
+    def key_of(self, text: str, role: Role = "document") -> Key:
+        """The key under which the vector of ``text``, as LlamaIndex hands it over, is cached."""
+        return self._ready().key(self._input(text, role))
+
+    def item_of(self, text: str, role: Role = "document") -> EmbedItem:
+        """What is sent for ``text``, as LlamaIndex hands it over: media cut and encoded, prefixes in place."""
+        return prefixed(self._item(text, role), self.task)
 
     def close(self) -> None:
         """Close connections and end the background thread; the model can be used again afterwards."""
@@ -171,37 +153,69 @@ class GeminiMultimodalEmbedding(MultiModalEmbedding):
             UnsupportedFormat: a file that is no picture, sound, film or PDF.
             LimitExceeded: more, longer or larger media than one content may hold.
         """
-        return self._embed([self._deferred(parts, "document")])[0]
+        return self._seen(parts, self._ready().embed([self._deferred(parts, "document")])[0])
 
     async def aget_media_embedding(self, *parts: PartLike) -> Embedding:
         """The same from an event loop."""
-        return (await self._aembed([self._deferred(parts, "document")]))[0]
+        return self._seen(parts, (await self._ready().aembed([self._deferred(parts, "document")]))[0])
 
     def query_bundle(self, *parts: PartLike) -> QueryBundle:
         """A query made of words and media, for ``retriever.retrieve`` and ``query_engine.query``."""
-        return QueryBundle(_words(parts), embedding=self._embed([self._deferred(parts, "query")])[0])
+        vector = self._seen(parts, self._ready().embed([self._deferred(parts, "query")])[0])
+        return QueryBundle(_words(parts), embedding=vector)
 
     async def aquery_bundle(self, *parts: PartLike) -> QueryBundle:
         """The same from an event loop."""
-        return QueryBundle(_words(parts), embedding=(await self._aembed([self._deferred(parts, "query")]))[0])
+        vector = self._seen(parts, (await self._ready().aembed([self._deferred(parts, "query")]))[0])
+        return QueryBundle(_words(parts), embedding=vector)
 
     def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
         """Embed nodes as a step of an ingestion pipeline; media of nodes not made by this package is taken in first."""
-        return _set(nodes, self.get_text_embedding_batch([self._text(node) for node in nodes], **kwargs))
+        texts = [self._text(node) for node in nodes]
+        with calling(texts, _ids(texts, nodes), skip=self.on_item_error == "skip") as call:
+            vectors = self.get_text_embedding_batch(texts, **kwargs)
+        return self._set(nodes, vectors, call)
 
     async def acall(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
         """The same from an event loop."""
-        return _set(nodes, await self.aget_text_embedding_batch([self._text(node) for node in nodes], **kwargs))
+        texts = [self._text(node) for node in nodes]
+        with calling(texts, _ids(texts, nodes), skip=self.on_item_error == "skip") as call:
+            vectors = await self.aget_text_embedding_batch(texts, **kwargs)
+        return self._set(nodes, vectors, call)
+
+    def get_text_embedding_batch(self, texts: list[str], show_progress: bool = False, **kwargs: Any) -> list[Embedding]:
+        """As LlamaIndex has it; an error carries what was embedded before it in ``completed``, by position."""
+        with calling(texts):
+            return super().get_text_embedding_batch(texts, show_progress, **kwargs)
+
+    async def aget_text_embedding_batch(
+        self, texts: list[str], show_progress: bool = False, **kwargs: Any
+    ) -> list[Embedding]:
+        """The same from an event loop."""
+        with calling(texts):
+            return await super().aget_text_embedding_batch(texts, show_progress, **kwargs)
 
     def _text(self, node: BaseNode) -> str:
         text = node.get_content(metadata_mode=MetadataMode.EMBED)
         return text if read_embed_text(text).ref else with_media_ref(node, text, self.media_store)
 
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        return self._embed([partial(self._item, text, "document") for text in texts])
+        call, inputs = current(texts), [self._input(text, "document") for text in texts]
+        embed = self._ready().outcomes if call.skip else self._ready().embed
+        try:
+            return call.take(texts, embed(inputs))
+        except GeminiMMError as error:
+            call.fail(texts, error)
+            raise
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        return await self._aembed([partial(self._item, text, "document") for text in texts])
+        call, inputs = current(texts), [self._input(text, "document") for text in texts]
+        embed = self._ready().aoutcomes if call.skip else self._ready().aembed
+        try:
+            return call.take(texts, await embed(inputs))
+        except GeminiMMError as error:
+            call.fail(texts, error)
+            raise
 
     def _get_text_embedding(self, text: str) -> Embedding:
         return self._get_text_embeddings([text])[0]
@@ -210,10 +224,10 @@ class GeminiMultimodalEmbedding(MultiModalEmbedding):
         return (await self._aget_text_embeddings([text]))[0]
 
     def _get_query_embedding(self, query: str) -> Embedding:
-        return self._embed([partial(self._item, query, "query")])[0]
+        return self._ready().embed([self._input(query, "query")])[0]
 
     async def _aget_query_embedding(self, query: str) -> Embedding:
-        return (await self._aembed([partial(self._item, query, "query")]))[0]
+        return (await self._ready().aembed([self._input(query, "query")]))[0]
 
     def _get_image_embedding(self, img_file_path: ImageType) -> Embedding:
         return self.get_media_embedding(_image(img_file_path))
@@ -221,56 +235,56 @@ class GeminiMultimodalEmbedding(MultiModalEmbedding):
     async def _aget_image_embedding(self, img_file_path: ImageType) -> Embedding:
         return await self.aget_media_embedding(_image(img_file_path))
 
-    def _item(self, text: str, role: Role) -> EmbedItem:
-        """The item that a string from LlamaIndex stands for."""
+    def _known(self, texts: Sequence[str]) -> set[str]:
+        """Those of which the cache has the vectors."""
+        engine = self._ready()
+        if engine.cache is None:
+            return set()
+        known: set[str] = set()
+        for start in range(0, len(texts), _LOOKED_UP_AT_ONCE):
+            some = texts[start : start + _LOOKED_UP_AT_ONCE]
+            found = engine.cache.get_many([self.key_of(text) for text in some], self.output_dimensionality)
+            known.update(text for text, vector in zip(some, found, strict=True) if vector is not None)
+        return known
+
+    def _seen(self, parts: Sequence[PartLike], vector: Embedding) -> Embedding:
+        """Tell LlamaIndex's instrumentation, as its own methods do; of media, only that there were some."""
+        chunks = [part if isinstance(part, str) else f"[{type(part).__name__}]" for part in parts]
+        dispatcher.event(EmbeddingStartEvent(model_dict=self.to_payload()))
+        dispatcher.event(EmbeddingEndEvent(chunks=chunks, embeddings=[vector]))
+        return vector
+
+    def _input(self, text: str, role: Role) -> Input:
+        """What the engine is given for a string from LlamaIndex; media are cut only if their vector is not known."""
         read = read_embed_text(text)
         if read.ref is None:
             return EmbedItem((Part(text=read.body),), role, read.title)
-        return EmbedItem(tuple(parts_of(read, self.media_store, self.limits)), role, name=str(read.ref))
+        return Deferred(partial(self._item, text, role), text, role)
 
-    def _deferred(self, parts: Sequence[Any], role: Role) -> Callable[[], EmbedItem]:
-        return lambda: EmbedItem(tuple(as_parts(parts, self.limits)), role)
+    def _item(self, text: str, role: Role) -> EmbedItem:
+        """The item that a string from LlamaIndex stands for."""
+        read = read_embed_text(text)
+        title = "" if read.ref else read.title
+        return EmbedItem(tuple(parts_of(read, self.media_store, self.limits)), role, title)
 
-    def _embed(self, inputs: Sequence[EmbedItem | Callable[[], EmbedItem]]) -> list[Embedding]:
-        return self._ready().embed(inputs)
+    def _deferred(self, parts: Sequence[PartLike], role: Role) -> Deferred:
+        return Deferred(lambda: EmbedItem(tuple(as_parts(parts, self.limits)), role), role=role)
 
-    async def _aembed(self, inputs: Sequence[EmbedItem | Callable[[], EmbedItem]]) -> list[Embedding]:
-        return await self._ready().aembed(inputs)
+    def _set(self, nodes: Sequence[BaseNode], vectors: Sequence[Embedding], call: Call) -> list[BaseNode]:
+        """The nodes with their vectors, without those that were skipped."""
+        self._skipped += call.skipped()
+        for node, vector in zip(nodes, vectors, strict=True):
+            node.embedding = vector or None
+        return [node for node, vector in zip(nodes, vectors, strict=True) if vector]
 
     def _ready(self) -> EmbeddingEngine:
         if self._engine is None:
-            settings = EngineSettings(
-                dimension=self.output_dimensionality,
-                limits=self.limits,
-                task=self.task,
-                max_concurrency=self.max_concurrency,
-                max_retries=self.max_retries,
-            )
-            self._engine = EmbeddingEngine(self._transport, settings)
+            cache = EmbeddingCache(self.embedding_cache) if self.embedding_cache else None
+            self._engine = EmbeddingEngine(self._transport, self._space(), self._settings(), cache)
         return self._engine
 
     def _transport(self) -> Transport:
         return Transport(self.client or connect(self._address()), self.model_name, self.output_dimensionality)
-
-    def _address(self) -> Address:
-        vertex = self.vertexai if self.vertexai is not None else _flag("GOOGLE_GENAI_USE_VERTEXAI")
-        if self.client is not None:
-            vertex = bool(self.client.vertexai)
-        key = self.api_key.get_secret_value() if self.api_key else None
-        return Address(
-            endpoint="vertex" if vertex else "developer",
-            api_key=key or next((os.environ[name] for name in _KEY_VARIABLES if os.environ.get(name)), None),
-            project=self.project or os.environ.get("GOOGLE_CLOUD_PROJECT"),
-            location=self.location or os.environ.get("GOOGLE_CLOUD_LOCATION") or "global",
-            credentials=self.credentials,
-            base_url=self.base_url,
-            timeout=self.timeout,
-        )
-
-
-def _flag(name: str) -> bool:
-    """A yes-or-no variable of the environment; the word "false" means no."""
-    return os.environ.get(name, "").strip().lower() in ("1", "true", "yes", "on")
 
 
 def _words(parts: Sequence[Any]) -> str:
@@ -281,7 +295,5 @@ def _image(value: ImageType) -> Path | bytes:
     return Path(value) if isinstance(value, str) else value.read()
 
 
-def _set(nodes: Sequence[BaseNode], vectors: Sequence[Embedding]) -> Sequence[BaseNode]:
-    for node, vector in zip(nodes, vectors, strict=True):
-        node.embedding = vector
-    return nodes
+def _ids(texts: Sequence[str], nodes: Sequence[BaseNode]) -> dict[str, str]:
+    return {text: node.node_id for text, node in zip(texts, nodes, strict=True)}

@@ -10,6 +10,7 @@
     │   └── MissingDependency   a reader exists, the library behind it is not installed
     ├── MediaMissing            a ``media://`` reference whose bytes are gone or have changed
     ├── LimitExceeded           more than the model accepts; ``modality``, ``limit``, ``actual``
+    ├── BudgetExceeded          the next request would cost more than was allowed; ``limit``, ``spent``, ``needed``
     ├── ApiError                the service said no; ``code``, ``status``, ``retryable``
     │   ├── AuthError           the key or its permissions
     │   ├── QuotaExhausted      the day's quota is used up
@@ -25,6 +26,8 @@ command line ends with. Their text says what to do next; it never holds a key or
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 
@@ -36,9 +39,19 @@ def _revive(cls: type[GeminiMMError], args: tuple[Any, ...], state: dict[str, An
 
 
 class GeminiMMError(Exception):
-    """Root of the tree; ``exit_code`` is what ``gemini-mm`` ends with when this error stops it."""
+    """Root of the tree.
+
+    Attributes:
+        exit_code: what ``gemini-mm`` ends with when this error stops it.
+        completed: when embedding ended in this error, the vectors that were made before it, by position in the call.
+        position: its place in the call, where the error is about one item.
+        node_id: the node that item comes from, where that is known.
+    """
 
     exit_code = 1
+    completed: Mapping[int, list[float]] = MappingProxyType({})
+    position: int | None = None
+    node_id: str | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by state, because the constructors take fields and not the finished message."""
@@ -121,6 +134,27 @@ class LimitExceeded(GeminiMMError):
         self.actual = actual
         self.unit = unit
         super().__init__(f"{modality}: {actual:g} {unit}, the model accepts {limit:g}; {remedy}")
+
+
+class BudgetExceeded(GeminiMMError):
+    """The next request would cost more than was allowed, so it was not sent. All three are US dollars.
+
+    Args:
+        limit: what may be spent in all.
+        spent: what was spent, and is set aside for requests under way.
+        needed: what the next request is estimated to cost.
+    """
+
+    exit_code = 23
+
+    def __init__(self, limit: float, spent: float, needed: float) -> None:
+        self.limit = limit
+        self.spent = spent
+        self.needed = needed
+        super().__init__(
+            f"max_cost of ${limit:.6g} would be passed: ${spent:.6f} spent or under way, ${needed:.6f} for the next "
+            "request; what was embedded is kept, raise max_cost to go on"
+        )
 
 
 class ApiError(GeminiMMError):

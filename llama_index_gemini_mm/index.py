@@ -17,6 +17,7 @@ from qdrant_client import QdrantClient
 
 from llama_index_gemini_mm import media
 from llama_index_gemini_mm.embedding import GeminiMultimodalEmbedding
+from llama_index_gemini_mm.engine.cache import CACHE_FILE
 from llama_index_gemini_mm.errors import ConfigurationError
 from llama_index_gemini_mm.inputs import PartLike
 from llama_index_gemini_mm.limits import Modality
@@ -106,7 +107,6 @@ class MediaIndex:
         embed_model: GeminiMultimodalEmbedding | None = None,
         reader_options: ReaderOptions | None = None,
         split_options: SplitOptions | None = None,
-        service: str = "gemini",
     ) -> MediaIndex:
         """Open an index, or start a new one.
 
@@ -115,10 +115,10 @@ class MediaIndex:
             qdrant_url: keep the collection on this Qdrant server instead.
             qdrant_api_key: its key, if it wants one.
             collection: its name.
-            embed_model: default ``GeminiMultimodalEmbedding`` with its media in ``storage/media``.
+            embed_model: default ``GeminiMultimodalEmbedding`` with its media in ``storage/media``. A model without a
+                cache is given one in ``storage``, so that nothing is paid twice.
             reader_options: what is taken out of files.
             split_options: how finely it is cut.
-            service: what stands behind ``embed_model``; vectors of different services are never mixed.
 
         Raises:
             IndexMismatch: the collection's vectors were made by another model, dimension or service.
@@ -130,9 +130,11 @@ class MediaIndex:
         if folder.exists() and not folder.is_dir():
             raise ConfigurationError(f"{folder} is a file; the storage must be a folder")
         model = embed_model or GeminiMultimodalEmbedding(media_store=folder / "media")
+        if model.embedding_cache is None:
+            model.embedding_cache = folder / CACHE_FILE
         client = server_client(qdrant_url, qdrant_api_key) if qdrant_url else embedded_client(folder / "qdrant")
         try:
-            store = open_collection(client, collection, _space(model, service))
+            store = open_collection(client, collection, Space.of(model))
         except BaseException:
             client.close()
             raise
@@ -240,14 +242,3 @@ class MediaIndex:
 def _as_file(part: PartLike) -> PartLike:
     """In ``image="spindle.jpg"`` a string is a path; as a bare part it would be words."""
     return Path(part) if isinstance(part, str) else part
-
-
-def _space(model: GeminiMultimodalEmbedding, service: str) -> Space:
-    return Space(
-        model.model_name,
-        model.output_dimensionality,
-        model.task,
-        model.prefix_version,
-        model.preprocessing_version,
-        service,
-    )

@@ -97,6 +97,10 @@ because client and emulator may share a process and share nothing else."""
 FILES_MAX_BYTES = 2 * 2**30
 FILES_TTL_HOURS = 48
 
+BATCH_INLINE_BYTES = 20 * 2**20
+BATCH_EXPIRES_HOURS = 48
+"""A batch job that has not ended by then never will."""
+
 
 def limits_of(endpoint: Literal["developer", "vertex"]) -> Limits:
     """The table of an endpoint by its name."""

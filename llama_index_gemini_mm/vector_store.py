@@ -11,6 +11,7 @@ from llama_index.vector_stores.qdrant import QdrantVectorStore
 from qdrant_client import AsyncQdrantClient, QdrantClient, models
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
+from llama_index_gemini_mm.embedding import GeminiMultimodalEmbedding
 from llama_index_gemini_mm.errors import ConfigurationError, IndexLocked, IndexMismatch, IndexUnavailable
 from llama_index_gemini_mm.media import FILE_PATH, MODALITY
 
@@ -31,6 +32,18 @@ class Space:
     prefix_version: int
     preprocessing_version: int
     service: str = "gemini"
+
+    @classmethod
+    def of(cls, model: GeminiMultimodalEmbedding) -> Space:
+        """The space in which a model's vectors live."""
+        return cls(
+            model.model_name,
+            model.output_dimensionality,
+            model.task,
+            model.prefix_version,
+            model.preprocessing_version,
+            model.service,
+        )
 
     def __str__(self) -> str:
         return (

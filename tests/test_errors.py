@@ -19,6 +19,7 @@ SAMPLES = [
     errors.SourceError("a", "no such file"),
     errors.MediaMissing("media://00", "a.mp3", "the file is gone"),
     errors.LimitExceeded("audio", 180, 200.5, "seconds", "cut it"),
+    errors.BudgetExceeded(1.0, 0.999, 0.002),
     errors.ApiError(503, "UNAVAILABLE", "overloaded", retryable=True),
     errors.AuthError(401, "UNAUTHENTICATED", "no key"),
     errors.QuotaExhausted(429, "RESOURCE_EXHAUSTED", "used up", resets_at="2026-01-01T00:00:00-08:00"),

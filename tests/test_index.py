@@ -48,13 +48,14 @@ def folder(tmp_path: Path) -> Path:
 def open_index(emulator: GeminiEmulator, tmp_path: Path) -> Open:
     """MediaIndex.open on one storage folder, each time as a new process would."""
 
-    def opened(dimension: int = 256, **options: object) -> MediaIndex:
+    def opened(dimension: int = 256, service: str = "gemini", **options: object) -> MediaIndex:
         model = GeminiMultimodalEmbedding(
             api_key=emulator.api_key,
             base_url=emulator.base_url,
             output_dimensionality=dimension,
             media_store=tmp_path / "storage" / "media",
             max_retries=0,
+            service=service,
         )
         return MediaIndex.open(tmp_path / "storage", embed_model=model, **options)
 

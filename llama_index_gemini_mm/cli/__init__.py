@@ -23,6 +23,9 @@ from llama_index_gemini_mm.cli._session import (
     opened,
     reported,
 )
+from llama_index_gemini_mm.cli.batch import batch_app
+from llama_index_gemini_mm.cli.cache import cache_app
+from llama_index_gemini_mm.cli.estimate import estimate
 from llama_index_gemini_mm.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -38,6 +41,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="One index for text, pictures, sounds, films and documents, through gemini-embedding-2.",
 )
+app.add_typer(cache_app, name="cache")
+app.add_typer(batch_app, name="batch")
+app.command()(estimate)
 
 
 @app.command()
@@ -51,7 +57,10 @@ def index(
     qdrant_api_key: QdrantKey = None,
     collection: Collection = "media",
 ) -> None:
-    """Bring the index up to date with files: new and changed ones are embedded, gone ones deleted."""
+    """Bring the index up to date with files.
+
+    New and changed ones are embedded, unchanged ones cost nothing, those that are gone are deleted.
+    """
     from llama_index_gemini_mm.cli import console
 
     with opened(storage, offline, dimensions, qdrant_url, qdrant_api_key, collection) as media_index:
@@ -81,7 +90,7 @@ def search(
     qdrant_api_key: QdrantKey = None,
     collection: Collection = "media",
 ) -> None:
-    """Find the nearest pieces of what was indexed, by words, by media, or by both together."""
+    """Search by words, by media, or by both together."""
     from llama_index_gemini_mm.cli import console
 
     if not qdrant_url and not (storage / "qdrant").is_dir():
@@ -133,7 +142,10 @@ def emulate(
     modality_gap: Annotated[float, typer.Option(help="How far the media are set apart.", min=0.0)] = 0.3,
     latency: Annotated[float, typer.Option(help="Seconds before each answer.", min=0.0)] = 0.0,
 ) -> None:
-    """Run a local server that speaks the Gemini embedding API, for tests and development without a key."""
+    """Run a local Gemini, to develop without a key.
+
+    It speaks the wire protocol of the embedding API; its vectors come from a stand-in model.
+    """
     from llama_index_gemini_mm.cli import console
     from llama_index_gemini_mm.emulator import GeminiEmulator, serve
 

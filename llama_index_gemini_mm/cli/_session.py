@@ -40,7 +40,11 @@ def opened(
         from llama_index_gemini_mm.index import MediaIndex
 
         model = GeminiMultimodalEmbedding(
-            output_dimensionality=dimensions, base_url=base_url, api_key=api_key, media_store=storage / "media"
+            output_dimensionality=dimensions,
+            base_url=base_url,
+            api_key=api_key,
+            media_store=storage / "media",
+            service=service,
         )
         with MediaIndex.open(
             storage,
@@ -48,7 +52,6 @@ def opened(
             qdrant_api_key=qdrant_api_key,
             collection=collection,
             embed_model=model,
-            service=service,
         ) as media_index:
             yield media_index
 

@@ -44,17 +44,17 @@ def progress() -> Iterator[Callable[[SyncProgress], None]]:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[nodes]} nodes  ${task.fields[usd]:.4f}"),
+        TextColumn("{task.fields[nodes]} nodes  {task.fields[rate]:.1f}/s  ${task.fields[usd]:.4f}"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("reading", total=None, nodes=0, usd=0.0)
+        task = bar.add_task("reading", total=None, nodes=0, rate=0.0, usd=0.0)
 
         def advance(state: SyncProgress) -> None:
-            name = state.file_name[:40]
-            bar.update(
-                task, description=name, completed=state.done, total=state.total, nodes=state.nodes, usd=state.usd
-            )
+            elapsed = bar.tasks[task].elapsed or 0.0
+            rate = state.nodes / elapsed if elapsed else 0.0
+            bar.update(task, description=state.file_name[:40], completed=state.done, total=state.total)
+            bar.update(task, nodes=state.nodes, rate=rate, usd=state.usd)
 
         yield advance
 

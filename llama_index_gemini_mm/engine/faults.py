@@ -1,19 +1,23 @@
-"""One place where foreign failures become this package's errors."""
+"""One place where foreign failures become this package's errors, and what they say about waiting."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import aiohttp
-import anyio
 from google.genai import errors as genai_errors
 
 from llama_index_gemini_mm.errors import ApiError, AuthError, InvalidRequest, QuotaExhausted
 
 RETRYABLE = frozenset({408, 429, 500, 502, 503, 504})
+_TOO_MANY = 429
+_TOO_LARGE = 413
 _MAX_MESSAGE = 300
 _KEY_HELP = "get a key at https://aistudio.google.com/apikey and set GOOGLE_API_KEY, or pass api_key="
 _MODEL_HELP = "check model_name= and whether your project may use it"
@@ -35,10 +39,23 @@ TRANSPORT_ERRORS: tuple[type[Exception], ...] = (
     TimeoutError,
     ConnectionError,
     json.JSONDecodeError,
-    anyio.EndOfStream,
     *_httpx_errors(),
 )
 """The connection failed, hung past the timeout, or broke off within the answer."""
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What a refusal says about going on.
+
+    ``load`` says that the server suffers, or that a quota is used up. ``wait`` is in seconds where the server names it,
+    ``quotas`` are per-minute limits by their id.
+    """
+
+    load: bool = False
+    quota: bool = False
+    wait: float | None = None
+    quotas: tuple[tuple[str, float], ...] = ()
 
 
 def from_transport(error: Exception) -> ApiError:
@@ -52,24 +69,37 @@ def from_sdk(error: genai_errors.APIError) -> ApiError:
     message = _short(error.message or "")
     if code in (401, 403) or _has_reason(error, "API_KEY_INVALID"):
         return AuthError(code, status, f"{message} ({_KEY_HELP})")
-    if code == 429 and (quota := _daily_quota(error)):
+    if code == _TOO_MANY and (quota := _daily_quota(error)):
         return QuotaExhausted(code, status, f"daily quota of {quota} requests used up", resets_at=next_reset())
     if code == 404:
         return ApiError(code, status, f"{message} ({_MODEL_HELP})")
     if code in RETRYABLE:
         return ApiError(code, status, message, retryable=True)
-    if 400 <= code < 500:
+    if code in (400, _TOO_LARGE):
         return InvalidRequest(code, status, message)
     return ApiError(code, status, message)
 
 
-def retry_delay(error: genai_errors.APIError) -> float | None:
-    """Seconds the service asks to wait, if it says so."""
-    for detail in _details(error):
-        delay = detail.get("retryDelay")
-        if isinstance(delay, str) and delay.endswith("s"):
-            return float(delay[:-1])
-    return None
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the failures of the SDK and of its HTTP library into this package's errors."""
+    try:
+        yield
+    except genai_errors.APIError as error:
+        raise from_sdk(error) from error
+    except TRANSPORT_ERRORS as error:
+        raise from_transport(error) from error
+
+
+def advice(error: BaseException | None) -> Advice:
+    """What the failure behind ``error`` says about going on."""
+    cause = error.__cause__ if error else None
+    if isinstance(cause, TimeoutError):
+        return Advice(load=True)
+    if not isinstance(cause, genai_errors.APIError):
+        return Advice()
+    quota = cause.code == _TOO_MANY
+    return Advice(quota or cause.code in (503, 504), quota, _retry_delay(cause), _minute_quotas(cause))
 
 
 def next_reset(now: datetime | None = None) -> str:
@@ -80,6 +110,14 @@ def next_reset(now: datetime | None = None) -> str:
     return midnight.isoformat()
 
 
+def _retry_delay(error: genai_errors.APIError) -> float | None:
+    for detail in _details(error):
+        delay = detail.get("retryDelay")
+        if isinstance(delay, str) and delay.endswith("s"):
+            return float(delay[:-1])
+    return None
+
+
 def _details(error: genai_errors.APIError) -> list[dict[str, Any]]:
     body = error.details if isinstance(error.details, dict) else {}
     inner = body.get("error", body)
@@ -87,13 +125,22 @@ def _details(error: genai_errors.APIError) -> list[dict[str, Any]]:
     return [d for d in details if isinstance(d, dict)]
 
 
+def _violations(error: genai_errors.APIError) -> list[dict[str, Any]]:
+    return [violation for detail in _details(error) for violation in detail.get("violations", [])]
+
+
 def _has_reason(error: genai_errors.APIError, reason: str) -> bool:
     return any(detail.get("reason") == reason for detail in _details(error))
 
 
 def _daily_quota(error: genai_errors.APIError) -> str | None:
-    violations = [v for detail in _details(error) for v in detail.get("violations", [])]
-    return next((v.get("quotaValue", "?") for v in violations if "PerDay" in v.get("quotaId", "")), None)
+    """The daily limit; its refusal names a short delay too, which does not help."""
+    return next((v.get("quotaValue", "?") for v in _violations(error) if "PerDay" in v.get("quotaId", "")), None)
+
+
+def _minute_quotas(error: genai_errors.APIError) -> tuple[tuple[str, float], ...]:
+    named = [(v.get("quotaId", ""), v.get("quotaValue", "")) for v in _violations(error)]
+    return tuple((name, float(value)) for name, value in named if "PerMinute" in name and value.isdigit())
 
 
 def _short(message: str) -> str:

@@ -13,7 +13,7 @@ Vector = list[float]
 
 @dataclass(frozen=True)
 class Part:
-    """One piece of a Content: either ``text``, or ``data`` with its registered ``mime_type``.
+    """One piece of a Content: ``text``, or ``data``, or the ``uri`` of an uploaded file; the last two with a MIME type.
 
     ``tokens`` is what the piece costs of the model's window, where the maker of the part knows it (media).
     """
@@ -22,10 +22,12 @@ class Part:
     data: bytes | None = field(default=None, repr=False)
     mime_type: str | None = None
     tokens: int | None = None
+    uri: str | None = None
 
     def __post_init__(self) -> None:
-        if (self.text is None) == (self.data is None) or (self.data is not None) != (self.mime_type is not None):
-            raise ValueError("a part is either text, or data with a MIME type")
+        given = [value for value in (self.text, self.data, self.uri) if value is not None]
+        if len(given) != 1 or (self.text is None) != (self.mime_type is not None):
+            raise ValueError("a part is either text, or data or a file with a MIME type")
 
     @property
     def modality(self) -> Modality:
@@ -58,4 +60,4 @@ class EmbedItem:
     @property
     def is_text(self) -> bool:
         """Whether it holds words alone; only such items get a task prefix."""
-        return all(part.data is None for part in self.parts)
+        return all(part.text is not None for part in self.parts)

@@ -10,23 +10,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from engine_support import ROUTE, make, picture, sizes, texts
 from llama_index_gemini_mm.emulator import Fault, GeminiEmulator
-from llama_index_gemini_mm.engine import EmbeddingEngine, EmbedItem, EngineSettings, Part
+from llama_index_gemini_mm.engine import Deferred, EmbeddingEngine, EmbedItem, KeySpace, Part, Patience
+from llama_index_gemini_mm.engine.core import EngineSettings
 from llama_index_gemini_mm.engine.transport import Address, Transport, connect
 from llama_index_gemini_mm.errors import ApiError, AuthError, BadReply, InvalidRequest, LimitExceeded, QuotaExhausted
 from llama_index_gemini_mm.limits import DEVELOPER_API, MODEL
 from media_samples import photo, png
-
-ROUTE = "batchEmbedContents"
-
-
-def make(emulator: GeminiEmulator, *, timeout: float = 20.0, model: str = MODEL, **settings: object) -> EmbeddingEngine:
-    address = Address("developer", api_key=emulator.api_key, base_url=emulator.base_url, timeout=timeout)
-    values = {"dimension": 128, "limits": DEVELOPER_API, "first_wait": 0.01, "max_retries": 3} | settings
-    return EmbeddingEngine(
-        lambda: Transport(connect(address), model, int(values["dimension"])),
-        EngineSettings(**values),  # type: ignore[arg-type]
-    )
 
 
 @pytest.fixture
@@ -37,17 +28,11 @@ def engine(emulator: GeminiEmulator) -> Iterator[EmbeddingEngine]:
     made.close()
 
 
-def texts(count: int) -> list[EmbedItem]:
-    return [EmbedItem((Part(text=f"item number {n}"),)) for n in range(count)]
-
-
 def test_one_vector_for_each_item_in_order(engine: EmbeddingEngine, emulator: GeminiEmulator) -> None:
     """250 items go out as requests of at most 100 contents, and each vector is that of its own item."""
     vectors = engine.embed(texts(250))
 
-    assert [len(r.contents) for r in emulator.requests] == [100, 100, 50] or sorted(
-        len(r.contents) for r in emulator.requests
-    ) == [50, 100, 100]
+    assert sorted(sizes(emulator)) == [50, 100, 100]
     assert len(vectors) == 250
     assert vectors[177] == engine.embed([texts(250)[177]])[0]
     assert vectors[177] != vectors[178]
@@ -100,7 +85,7 @@ def test_large_media_are_spread_over_requests(emulator: GeminiEmulator) -> None:
     size = max(map(len, pictures))
     engine = make(emulator, max_request_bytes=2 * size)
 
-    vectors = engine.embed([EmbedItem((Part(data=p, mime_type="image/png", tokens=258),)) for p in pictures])
+    vectors = engine.embed([picture(p) for p in pictures])
 
     assert [[c.parts[0].data for c in r.contents] for r in emulator.requests] == [pictures[:2], pictures[2:]]
     assert len(vectors) == 4
@@ -115,7 +100,7 @@ def test_items_are_made_only_when_their_turn_comes(engine: EmbeddingEngine) -> N
         threads.add(threading.current_thread().name)
         return texts(1)[0]
 
-    assert engine.embed([later] * 3) == engine.embed(texts(1) * 3)
+    assert engine.embed([Deferred(later)]) == engine.embed([Deferred(later, "a name")]) == engine.embed(texts(1))
     assert threads
     assert not threads & {threading.current_thread().name, "gemini-mm-engine"}
 
@@ -160,7 +145,7 @@ def test_lasting_failures_end_in_an_api_error(engine: EmbeddingEngine, emulator:
 
 def test_a_hanging_service_is_left_at_the_timeout(emulator: GeminiEmulator) -> None:
     """The timeout is really used: a request that hangs is given up and sent again."""
-    engine = make(emulator, timeout=1.0, max_retries=1)
+    engine = make(emulator, timeout=1.0, patience=Patience(max_retries=1, first_wait=0.01))
     emulator.faults.add(Fault(hang=5.0), route=ROUTE)
 
     assert len(engine.embed(texts(1))) == 1
@@ -170,7 +155,7 @@ def test_a_hanging_service_is_left_at_the_timeout(emulator: GeminiEmulator) -> N
 
 def test_nobody_there_is_a_retryable_api_error(emulator: GeminiEmulator) -> None:
     """A refused connection is told in one line, without long sleeps inside the SDK."""
-    engine = make(emulator, max_retries=1)
+    engine = make(emulator, patience=Patience(max_retries=1, first_wait=0.01))
     emulator_url = emulator.base_url
     emulator.stop()
 
@@ -204,7 +189,9 @@ def test_a_wrong_key_is_an_auth_error_without_the_key(emulator: GeminiEmulator) 
     with GeminiEmulator(api_key="right") as strict:
         address = Address("developer", api_key="wrong-secret", base_url=strict.base_url)
         engine = EmbeddingEngine(
-            lambda: Transport(connect(address), MODEL, 128), EngineSettings(dimension=128, limits=DEVELOPER_API)
+            lambda: Transport(connect(address), MODEL, 128),
+            KeySpace(MODEL, 128, "retrieval", 1, 1),
+            EngineSettings(limits=DEVELOPER_API),
         )
 
         with pytest.raises(AuthError) as caught:
@@ -261,7 +248,7 @@ def test_one_failure_cancels_the_rest(emulator: GeminiEmulator) -> None:
     with pytest.raises(InvalidRequest):
         engine.embed(texts(1000))
 
-    assert len(emulator.requests) < 5
+    assert len(emulator.requests) < 300  # the first batch bisected down to its items, and nothing of the other nine
     engine.close()
 
 
