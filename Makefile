@@ -9,7 +9,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 VENV2 := .venv-genai2
-SDK_TESTS := tests/engine tests/emulator tests/test_embedding.py tests/test_drop_in.py tests/test_index.py
+SDK_TESTS := tests/engine tests/emulator tests/test_embedding.py tests/test_drop_in.py tests/test_index.py \
+	tests/test_embedding_calls.py tests/test_batch.py tests/test_cli_batch.py
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 # Installers that link files from a cache must copy them here: nltk refuses data files with several hard links.

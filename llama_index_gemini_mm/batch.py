@@ -16,11 +16,11 @@ from llama_index.core.schema import BaseNode
 from llama_index_gemini_mm.calls import SkippedItem
 from llama_index_gemini_mm.embedding import GeminiMultimodalEmbedding
 from llama_index_gemini_mm.engine import EmbeddingCache, EmbedItem, Key, Patience
-from llama_index_gemini_mm.engine.batch_jobs import BatchJobs
-from llama_index_gemini_mm.engine.batch_journal import BatchJournal, JobStatus
-from llama_index_gemini_mm.engine.batch_queue import BatchQueue
-from llama_index_gemini_mm.engine.batch_results import Collector, CollectReport, FailedItem, JobProblem
-from llama_index_gemini_mm.engine.batch_writer import JobBounds, JobWriter
+from llama_index_gemini_mm.engine.batch.jobs import BatchJobs
+from llama_index_gemini_mm.engine.batch.journal import BatchJournal, JobStatus
+from llama_index_gemini_mm.engine.batch.queue import BatchQueue
+from llama_index_gemini_mm.engine.batch.results import Collector, CollectReport, FailedItem, JobProblem
+from llama_index_gemini_mm.engine.batch.writer import JobBounds, JobWriter
 from llama_index_gemini_mm.engine.checks import within_limits
 from llama_index_gemini_mm.engine.counting import fitted
 from llama_index_gemini_mm.engine.portal import BackgroundLoop
@@ -94,7 +94,7 @@ class BatchEmbedding:
         self._own_cache = not isinstance(place, EmbeddingCache)
         self._cache = place if isinstance(place, EmbeddingCache) else EmbeddingCache(place)
         self._journal = BatchJournal(Path(journal).expanduser().absolute())
-        self._client: Client = embed_model.client or connect(embed_model._address())
+        self._client: Client = embed_model.client or connect(embed_model.address())
         self._jobs = BatchJobs(self._client, Patience(embed_model.max_retries, embed_model.deadline))
         self._queue = BatchQueue(self._journal, self._jobs, max_enqueued_tokens)
         self._loop = BackgroundLoop()
@@ -213,7 +213,7 @@ class BatchEmbedding:
         wanted: dict[Key, list[str]] = {}
         for node in nodes:
             try:
-                text = self._model._text(node)
+                text = self._model.embed_text(node)
             except _ONE_NODES_FAULT as error:
                 self._refuse(error, [node.node_id])
                 continue
@@ -235,7 +235,7 @@ class BatchEmbedding:
     def _prepared(self, text: str) -> EmbedItem:
         """The item for ``text`` exactly as it would be sent without a batch."""
         model = self._model
-        item = model._item(text, "document")
+        item = model.item_of(text, "document")
         within_limits(item, model.limits)
         count = self._count if model.exact_tokens else None
         return self._loop.run(fitted(prefixed(item, model.task), truncate=model.truncate, count=count))

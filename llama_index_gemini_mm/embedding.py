@@ -33,7 +33,6 @@ from llama_index_gemini_mm.engine import (
     Usage,
 )
 from llama_index_gemini_mm.engine.money import Estimate
-from llama_index_gemini_mm.engine.prefixes import prefixed
 from llama_index_gemini_mm.engine.transport import Transport, connect
 from llama_index_gemini_mm.errors import GeminiMMError
 from llama_index_gemini_mm.inputs import PartLike, as_parts, with_media_ref
@@ -106,7 +105,7 @@ class GeminiMultimodalEmbedding(EmbeddingSettings):
 
         Nodes whose vectors are in the cache cost nothing. Raises ``MediaMissing`` and ``CorruptFile``.
         """
-        texts = [self._text(node) for node in nodes]
+        texts = [self.embed_text(node) for node in nodes]
         return estimate_texts(
             texts,
             self.media_store,
@@ -127,8 +126,18 @@ class GeminiMultimodalEmbedding(EmbeddingSettings):
         return self._ready().key(self._input(text, role))
 
     def item_of(self, text: str, role: Role = "document") -> EmbedItem:
-        """What is sent for ``text``, as LlamaIndex hands it over: media cut and encoded, prefixes in place."""
-        return prefixed(self._item(text, role), self.task)
+        """The item that a string from LlamaIndex stands for, media cut and encoded; the engine adds the prefix.
+
+        Raises ``MediaMissing``, ``CorruptFile`` and ``LimitExceeded``.
+        """
+        read = read_embed_text(text)
+        title = "" if read.ref else read.title
+        return EmbedItem(tuple(parts_of(read, self.media_store, self.limits)), role, title)
+
+    def embed_text(self, node: BaseNode) -> str:
+        """What stands for a node in every call: its embedded text, with a reference to the media it carries."""
+        text = node.get_content(metadata_mode=MetadataMode.EMBED)
+        return text if read_embed_text(text).ref else with_media_ref(node, text, self.media_store)
 
     def close(self) -> None:
         """Close connections and end the background thread; the model can be used again afterwards."""
@@ -171,14 +180,14 @@ class GeminiMultimodalEmbedding(EmbeddingSettings):
 
     def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
         """Embed nodes as a step of an ingestion pipeline; media of nodes not made by this package is taken in first."""
-        texts = [self._text(node) for node in nodes]
+        texts = [self.embed_text(node) for node in nodes]
         with calling(texts, _ids(texts, nodes), skip=self.on_item_error == "skip") as call:
             vectors = self.get_text_embedding_batch(texts, **kwargs)
         return self._set(nodes, vectors, call)
 
     async def acall(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
         """The same from an event loop."""
-        texts = [self._text(node) for node in nodes]
+        texts = [self.embed_text(node) for node in nodes]
         with calling(texts, _ids(texts, nodes), skip=self.on_item_error == "skip") as call:
             vectors = await self.aget_text_embedding_batch(texts, **kwargs)
         return self._set(nodes, vectors, call)
@@ -194,10 +203,6 @@ class GeminiMultimodalEmbedding(EmbeddingSettings):
         """The same from an event loop."""
         with calling(texts):
             return await super().aget_text_embedding_batch(texts, show_progress, **kwargs)
-
-    def _text(self, node: BaseNode) -> str:
-        text = node.get_content(metadata_mode=MetadataMode.EMBED)
-        return text if read_embed_text(text).ref else with_media_ref(node, text, self.media_store)
 
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
         call, inputs = current(texts), [self._input(text, "document") for text in texts]
@@ -259,13 +264,7 @@ class GeminiMultimodalEmbedding(EmbeddingSettings):
         read = read_embed_text(text)
         if read.ref is None:
             return EmbedItem((Part(text=read.body),), role, read.title)
-        return Deferred(partial(self._item, text, role), text, role)
-
-    def _item(self, text: str, role: Role) -> EmbedItem:
-        """The item that a string from LlamaIndex stands for."""
-        read = read_embed_text(text)
-        title = "" if read.ref else read.title
-        return EmbedItem(tuple(parts_of(read, self.media_store, self.limits)), role, title)
+        return Deferred(partial(self.item_of, text, role), text, role)
 
     def _deferred(self, parts: Sequence[PartLike], role: Role) -> Deferred:
         return Deferred(lambda: EmbedItem(tuple(as_parts(parts, self.limits)), role), role=role)
@@ -284,7 +283,7 @@ class GeminiMultimodalEmbedding(EmbeddingSettings):
         return self._engine
 
     def _transport(self) -> Transport:
-        return Transport(self.client or connect(self._address()), self.model_name, self.output_dimensionality)
+        return Transport(self.client or connect(self.address()), self.model_name, self.output_dimensionality)
 
 
 def _words(parts: Sequence[Any]) -> str:

@@ -93,7 +93,7 @@ class EmbeddingSettings(MultiModalEmbedding):
     def model_post_init(self, context: Any, /) -> None:
         """Fail now rather than after hours of reading when there is no way to be let in."""
         super().model_post_init(context)
-        address = self._address()
+        address = self.address()
         if address.endpoint == "developer" and not address.api_key and self.client is None:
             raise AuthError(
                 401,
@@ -110,7 +110,7 @@ class EmbeddingSettings(MultiModalEmbedding):
     @property
     def limits(self) -> Limits:
         """What the endpoint in use accepts."""
-        return limits_of(self._address().endpoint)
+        return limits_of(self.address().endpoint)
 
     def _space(self) -> KeySpace:
         return KeySpace(
@@ -137,7 +137,8 @@ class EmbeddingSettings(MultiModalEmbedding):
             prices=self.prices,
         )
 
-    def _address(self) -> Address:
+    def address(self) -> Address:
+        """Where the service is and how to be let in, from the fields and the environment."""
         vertex = self.vertexai if self.vertexai is not None else _flag("GOOGLE_GENAI_USE_VERTEXAI")
         if self.client is not None:
             vertex = bool(self.client.vertexai)

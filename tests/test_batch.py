@@ -439,7 +439,7 @@ _KILLED = """
     from pathlib import Path
     from llama_index.core.schema import TextNode
     from llama_index_gemini_mm import BatchEmbedding, GeminiMultimodalEmbedding
-    from llama_index_gemini_mm.engine.batch_jobs import BatchJobs
+    from llama_index_gemini_mm.engine.batch.jobs import BatchJobs
 
     url, moment = sys.argv[1:]
     die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
@@ -636,7 +636,7 @@ def test_an_upload_that_breaks_off_is_repeated(batch: BatchEmbedding, emulator: 
 
 def test_one_at_a_time(batch: BatchEmbedding, monkeypatch: pytest.MonkeyPatch) -> None:
     """While one process works on the journal another is told to wait, and works afterwards."""
-    monkeypatch.setattr("llama_index_gemini_mm.engine.batch_journal._WAIT_SECONDS", 0.1)
+    monkeypatch.setattr("llama_index_gemini_mm.engine.batch.journal._WAIT_SECONDS", 0.1)
     holder = sqlite3.connect(f"{batch._journal.path}.lock", isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     with pytest.raises(ConfigurationError, match="another process"):

@@ -10,6 +10,7 @@ from llama_index.core.schema import MetadataMode
 
 from llama_index_gemini_mm import GeminiMultimodalEmbedding, MediaNodeParser, MediaReader
 from llama_index_gemini_mm.emulator import GeminiEmulator
+from llama_index_gemini_mm.engine.prefixes import prefixed
 from llama_index_gemini_mm.engine.prices import Prices
 from llama_index_gemini_mm.engine.tokens import tokens_by_modality
 from llama_index_gemini_mm.errors import MediaMissing
@@ -37,7 +38,7 @@ def test_weighed_as_it_is_sent(texts: list[str], model: GeminiMultimodalEmbeddin
     """Each node's tokens by medium are those of the item that is made for it."""
     kinds: Counter[str] = Counter()
     for text in texts:
-        expected = tokens_by_modality(model.item_of(text))
+        expected = tokens_by_modality(prefixed(model.item_of(text), model.task))
         assert tokens_by_modality(weighed(text, model.media_store, model.task)) == expected
         kinds.update(expected)
     assert {"text", "image", "audio", "video"} <= set(kinds)

@@ -12,7 +12,11 @@ import typer
 from llama_index_gemini_mm.errors import GeminiMMError
 
 if TYPE_CHECKING:
+    from llama_index.core.schema import BaseNode
+
     from llama_index_gemini_mm.index import MediaIndex
+    from llama_index_gemini_mm.media_store import MediaStore
+    from llama_index_gemini_mm.readers import Skipped
 
 _INTERRUPTED = 130
 
@@ -35,7 +39,7 @@ def opened(
     collection: str = "media",
 ) -> Iterator[MediaIndex]:
     """The index of ``storage``; offline it is backed by an emulator that lives as long as the command."""
-    with reported(), _service(offline) as (base_url, api_key, service):
+    with reported(), service_of(offline) as (base_url, api_key, service):
         from llama_index_gemini_mm.embedding import GeminiMultimodalEmbedding
         from llama_index_gemini_mm.index import MediaIndex
 
@@ -57,7 +61,7 @@ def opened(
 
 
 @contextmanager
-def _service(offline: bool) -> Iterator[tuple[str | None, str | None, str]]:
+def service_of(offline: bool) -> Iterator[tuple[str | None, str | None, str]]:
     """Address, key and name of what embeds."""
     if not offline:
         yield None, None, "gemini"
@@ -85,3 +89,17 @@ def reported() -> Iterator[None]:
 def fail(error: GeminiMMError) -> None:
     typer.echo(f"error: {error}", err=True)
     raise typer.Exit(error.exit_code)
+
+
+def nodes_of(inputs: list[str], store: MediaStore, skipped: list[Skipped]) -> Iterator[BaseNode]:
+    """The nodes of all files, one file after the other; those that cannot be read go to ``skipped``."""
+    from llama_index_gemini_mm.errors import SourceError
+    from llama_index_gemini_mm.node_parser import MediaNodeParser
+    from llama_index_gemini_mm.readers import MediaReader, Skipped
+
+    reader, parser = MediaReader(store), MediaNodeParser(media_store=store)
+    for source, root in reader.scan(inputs):
+        try:
+            yield from parser.get_nodes_from_documents(list(reader.read(source, root)))
+        except SourceError as error:
+            skipped.append(Skipped(source.location, type(error).__name__, error.reason))

@@ -12,14 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llama_index_gemini_mm.cli._session import AsJson, Dimensions, Offline, Storage, _service, reported
+from llama_index_gemini_mm.cli._session import AsJson, Dimensions, Offline, Storage, nodes_of, reported, service_of
 from llama_index_gemini_mm.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from llama_index.core.schema import BaseNode
-
     from llama_index_gemini_mm.batch import BatchEmbedding, CollectReport, JobStatus
-    from llama_index_gemini_mm.media_store import MediaStore
     from llama_index_gemini_mm.readers import Skipped
 
 batch_app = typer.Typer(
@@ -59,7 +56,7 @@ def submit(
     """
     skipped: list[Skipped] = []
     with _opened(storage, base_url, offline, dimensions, max_enqueued_tokens) as batch:
-        nodes = list(_nodes(inputs, batch.embed_model.media_store, skipped))
+        nodes = list(nodes_of(inputs, batch.embed_model.media_store, skipped))
         jobs = batch.submit(nodes)
         report = _waited(batch, _OFFLINE_POLL_SECONDS if offline else _POLL_SECONDS) if offline or wait else None
         left_out = [*map(asdict, skipped), *map(asdict, batch.skipped)]
@@ -112,7 +109,7 @@ def _opened(
     dimensions: int = 3072,
     max_enqueued_tokens: int = 500_000,
 ) -> Iterator[BatchEmbedding]:
-    with reported(), _service(offline) as (emulator_url, api_key, service):
+    with reported(), service_of(offline) as (emulator_url, api_key, service):
         from llama_index_gemini_mm.batch import JOURNAL_FILE, BatchEmbedding
         from llama_index_gemini_mm.embedding import GeminiMultimodalEmbedding
         from llama_index_gemini_mm.engine.cache import CACHE_FILE
@@ -143,22 +140,8 @@ def _existing(storage: Path) -> Path:
     return storage
 
 
-def _nodes(inputs: list[str], store: MediaStore, skipped: list[Skipped]) -> Iterator[BaseNode]:
-    """The nodes of all files; a file that cannot be read goes to ``skipped``."""
-    from llama_index_gemini_mm.errors import SourceError
-    from llama_index_gemini_mm.node_parser import MediaNodeParser
-    from llama_index_gemini_mm.readers import MediaReader, Skipped
-
-    reader, parser = MediaReader(store), MediaNodeParser(media_store=store)
-    for source, root in reader.scan(inputs):
-        try:
-            yield from parser.get_nodes_from_documents(list(reader.read(source, root)))
-        except SourceError as error:
-            skipped.append(Skipped(source.location, type(error).__name__, error.reason))
-
-
 def _waited(batch: BatchEmbedding, seconds: float) -> CollectReport:
-    from llama_index_gemini_mm.engine.batch_journal import FINAL
+    from llama_index_gemini_mm.engine.batch.journal import FINAL
 
     while any(job.state not in FINAL for job in batch.poll()):
         time.sleep(seconds)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llama_index_gemini_mm.cli._session import AsJson, Dimensions, Offline, Storage, reported
+from llama_index_gemini_mm.cli._session import AsJson, Dimensions, Offline, Storage, nodes_of, reported
 
 if TYPE_CHECKING:
-    from llama_index.core.schema import BaseNode
-
     from llama_index_gemini_mm.embedding import GeminiMultimodalEmbedding
     from llama_index_gemini_mm.engine.money import Estimate
     from llama_index_gemini_mm.readers import Skipped
@@ -38,7 +36,7 @@ def estimate(
     """
     with reported(), _model(storage, offline, dimensions, contents_per_minute, tokens_per_minute) as model:
         skipped: list[Skipped] = []
-        found = model.estimate(list(_nodes(inputs, model, skipped)))
+        found = model.estimate(list(nodes_of(inputs, model.media_store, skipped)))
         typer.echo(_as_json(found, skipped, model) if as_json else _as_text(found, skipped, model))
 
 
@@ -61,20 +59,6 @@ def _model(
         contents_per_minute=contents_per_minute,
         tokens_per_minute=tokens_per_minute,
     )
-
-
-def _nodes(inputs: list[str], model: GeminiMultimodalEmbedding, skipped: list[Skipped]) -> Iterator[BaseNode]:
-    """What would be embedded, file by file; a file that cannot be read goes to ``skipped``."""
-    from llama_index_gemini_mm.errors import SourceError
-    from llama_index_gemini_mm.node_parser import MediaNodeParser
-    from llama_index_gemini_mm.readers import MediaReader, Skipped
-
-    reader, parser = MediaReader(model.media_store), MediaNodeParser(media_store=model.media_store)
-    for source, root in reader.scan(inputs):
-        try:
-            yield from parser.get_nodes_from_documents(list(reader.read(source, root)))
-        except SourceError as error:
-            skipped.append(Skipped(source.location, type(error).__name__, error.reason))
 
 
 def _as_json(found: Estimate, skipped: Sequence[Skipped], model: GeminiMultimodalEmbedding) -> str:

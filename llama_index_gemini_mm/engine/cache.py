@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import struct
 import time
 import zlib
 from collections.abc import Iterable, Sequence
@@ -12,12 +11,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
+
 from llama_index_gemini_mm.engine.cache_file import CacheFile, damaged
 from llama_index_gemini_mm.engine.items import Vector
 from llama_index_gemini_mm.engine.keys import Key
 
 CACHE_FILE = "embeddings.sqlite3"
 """Name of the cache in a storage folder."""
+
+_FLOAT = np.dtype("<f4")
 
 _CHUNK = 500
 """Keys in one statement; more is no faster, and this bounds what is held besides the lists."""
@@ -82,7 +85,7 @@ class EmbeddingCache:
 
     def put_many(self, items: Iterable[tuple[Key, Vector]]) -> None:
         """Store vectors, all or none; they survive the end of this process, however it ends, once this returns."""
-        blobs = {key: struct.pack(f"<{len(vector)}f", *vector) for key, vector in items}
+        blobs = {key: np.array(vector, _FLOAT).tobytes() for key, vector in items}
         if not blobs:
             return
         now = int(time.time())
@@ -148,17 +151,17 @@ class EmbeddingCache:
 
     def _look_up(self, keys: Sequence[Key], dimension: int, stale: list[Key]) -> list[Vector | None]:
         """One statement's worth; adds to ``stale`` the keys whose use is to be noted."""
-        form = struct.Struct(f"<{dimension}f")
         recent = time.time() - _RECENT_SECONDS
-        found: dict[Key, Vector] = {}
+        blobs: dict[Key, bytes] = {}
         with self._file.connection() as db:
             for key, used, crc, blob in db.execute(_LOOK_UP % ",".join("?" * len(keys)), keys):
                 if zlib.crc32(blob) != crc:
                     raise damaged(self.path)
-                if len(blob) == form.size:
-                    found[key] = list(form.unpack(blob))
+                if len(blob) == dimension * _FLOAT.itemsize:
+                    blobs[key] = blob
                 if used < recent:
                     stale.append(key)
+            found = _decoded(blobs, dimension)
             vectors = [found.get(key) for key in keys]
             misses = vectors.count(None)
             self._misses += misses
@@ -194,6 +197,12 @@ def _evict(db: sqlite3.Connection, excess: int) -> int:
     db.executemany("DELETE FROM entries WHERE key = ?", ((key,) for key, _ in doomed))
     db.executemany("DELETE FROM vectors WHERE id = ?", ((number,) for _, number in doomed))
     return freed
+
+
+def _decoded(blobs: dict[Key, bytes], dimension: int) -> dict[Key, Vector]:
+    """All in one array, because making lists one vector at a time takes a tenth longer."""
+    numbers = np.frombuffer(b"".join(blobs.values()), _FLOAT).reshape(len(blobs), dimension)
+    return dict(zip(blobs, numbers.tolist(), strict=True))
 
 
 def _tuples(keys: Iterable[Key]) -> Iterable[tuple[Key]]:

@@ -122,7 +122,7 @@ def _poster(client: Client) -> Post | None:
     """How to post through the client with its address, headers and tokens, or ``None`` where this SDK has no such way.
 
     The SDK's public method takes three times as long as the exchange itself. What is used instead has been the same
-    from 1.72 to 3.6, but is not promised, and so it is looked for and not relied on.
+    from 1.73 to 3.6, but is not promised, and so it is looked for and not relied on.
     """
     api = getattr(client, "_api_client", None)
     build, request = getattr(api, "_build_request", None), getattr(api, "_async_request", None)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from llama_index_gemini_mm.engine import EmbedItem, Part
-from llama_index_gemini_mm.engine.batch_lines import Result, line_of, result_of
+from llama_index_gemini_mm.engine.batch.lines import Result, line_of, result_of
 
 KEY = bytes(range(32))
 GOOD = [0.6, 0.8]

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from llama_index_gemini_mm.engine.batch_journal import WAITING, JobStatus
-from llama_index_gemini_mm.engine.batch_lines import line_of
+from llama_index_gemini_mm.engine.batch.journal import WAITING, JobStatus
+from llama_index_gemini_mm.engine.batch.lines import line_of
 from llama_index_gemini_mm.engine.items import EmbedItem
 from llama_index_gemini_mm.engine.keys import Key
 from llama_index_gemini_mm.engine.prices import Prices

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from llama_index_gemini_mm.engine.batch_jobs import BatchJobs
-from llama_index_gemini_mm.engine.batch_journal import FAILED, FINAL, LOST, SUCCEEDED, BatchJournal, JobStatus
-from llama_index_gemini_mm.engine.batch_lines import Result
+from llama_index_gemini_mm.engine.batch.jobs import BatchJobs
+from llama_index_gemini_mm.engine.batch.journal import FAILED, FINAL, LOST, SUCCEEDED, BatchJournal, JobStatus
+from llama_index_gemini_mm.engine.batch.lines import Result
 from llama_index_gemini_mm.engine.cache import EmbeddingCache
 from llama_index_gemini_mm.engine.items import Vector
 from llama_index_gemini_mm.engine.keys import Key

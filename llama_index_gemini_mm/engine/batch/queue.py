@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from llama_index_gemini_mm.engine.batch_jobs import BatchJobs, RemoteJob, is_doubtful
-from llama_index_gemini_mm.engine.batch_journal import FAILED, FINAL, LOST, SENDING, WAITING, BatchJournal, JobStatus
+from llama_index_gemini_mm.engine.batch.jobs import BatchJobs, RemoteJob, is_doubtful
+from llama_index_gemini_mm.engine.batch.journal import FAILED, FINAL, LOST, SENDING, WAITING, BatchJournal, JobStatus
 from llama_index_gemini_mm.errors import ApiError, InvalidRequest
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from tenacity import wait_random_exponential as random_exponential
 
 from llama_index_gemini_mm.engine import faults
-from llama_index_gemini_mm.engine.batch_lines import Result, parsed, result_of
+from llama_index_gemini_mm.engine.batch.lines import Result, parsed, result_of
 from llama_index_gemini_mm.engine.items import EmbedItem
 from llama_index_gemini_mm.engine.retry import LONGEST_WAIT, Patience
 from llama_index_gemini_mm.errors import ApiError, BadReply
