@@ -98,7 +98,8 @@ class EmbeddingSettings(MultiModalEmbedding):
             raise AuthError(
                 401,
                 "UNAUTHENTICATED",
-                "no API key: set GOOGLE_API_KEY or GEMINI_API_KEY, or pass api_key=; without one, use the emulator",
+                "no API key: set GOOGLE_API_KEY or GEMINI_API_KEY, or pass api_key=; to try it without one, use the "
+                "emulator (--offline on the command line)",
             )
 
     def __getstate__(self) -> dict[str, Any]:

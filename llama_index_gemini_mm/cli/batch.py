@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 batch_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Embed at half the price, within a day: submit folders, look at the status, collect, then run index.\n\n"
+    help="Embed at half the price, within a day.\n\n"
     "The jobs stand in the storage folder, so each step may run in a process of its own. To try it without a key, run "
     "gemini-mm emulate in another terminal, export the two variables that it prints, and use batch and index as ever; "
     "or submit --offline, which does all three steps at once.",

@@ -30,9 +30,10 @@ def estimate(
     contents_per_minute: _Contents = None,
     tokens_per_minute: _Tokens = None,
 ) -> None:
-    """Tell what it would cost to index files: tokens, US dollars and time. Sends nothing and needs no key.
+    """Tell what it would cost to index files.
 
-    Files are read and split as index does; media taken out of them are kept in the storage folder for it.
+    Tokens, US dollars and time, by medium. Nothing is sent and no key is needed. Files are read and split as index
+    does; media taken out of them are kept in the storage folder for it.
     """
     with reported(), _model(storage, offline, dimensions, contents_per_minute, tokens_per_minute) as model:
         skipped: list[Skipped] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import struct
 import time
 import zlib
 from collections.abc import Iterable, Sequence
@@ -85,7 +86,7 @@ class EmbeddingCache:
 
     def put_many(self, items: Iterable[tuple[Key, Vector]]) -> None:
         """Store vectors, all or none; they survive the end of this process, however it ends, once this returns."""
-        blobs = {key: np.array(vector, _FLOAT).tobytes() for key, vector in items}
+        blobs = {key: struct.pack(f"<{len(vector)}f", *vector) for key, vector in items}
         if not blobs:
             return
         now = int(time.time())
