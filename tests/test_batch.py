@@ -228,7 +228,7 @@ def test_jobs_above_the_enqueued_tokens_wait(
 def test_a_full_queue_on_the_server(make: Make, cache: EmbeddingCache, tmp_path: Path) -> None:
     """What the server has no room for waits while others are under way; with nothing under way it raises, and waits."""
     with (
-        GeminiEmulator(batch_seconds=SECONDS, quota=Quota(enqueued_tokens=20)) as small,
+        GeminiEmulator(batch_seconds=1.5, quota=Quota(enqueued_tokens=20)) as small,
         BatchEmbedding(make(small), tmp_path / "batches.sqlite3", cache, max_job_requests=1) as batch,
     ):
         jobs = batch.submit(nodes_of("word " * 5, "word " * 6))

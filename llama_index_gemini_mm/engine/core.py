@@ -262,6 +262,7 @@ class EmbeddingEngine:
                 outcomes = await session.sender.outcomes(hosted)
         finally:
             session.gate.give(sum(item.size for item in items))
+        call.outcomes.update(zip(keys, outcomes, strict=True))  # before the cache, whose disk may be full
         if self.cache is not None:
             kept = [(key, value) for key, value in zip(keys, outcomes, strict=True) if isinstance(value, list)]
             await asyncio.to_thread(self.cache.put_many, kept)

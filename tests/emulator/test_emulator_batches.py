@@ -204,19 +204,20 @@ def test_all_requests_may_fail(emulator: GeminiEmulator) -> None:
     assert [each["error"]["code"] for each in results(client, filed)] == [3]
 
 
-def test_list_cancel_and_delete(emulator: GeminiEmulator) -> None:
+def test_list_cancel_and_delete() -> None:
     """Lists page, newest first; a job that has ended cannot be cancelled; a deleted one is gone."""
-    client = developer_client(emulator)
-    jobs = [create(client, texts(1), f"job {n}") for n in range(3)]
+    with GeminiEmulator(batch_seconds=2.0) as emulator:
+        client = developer_client(emulator)
+        jobs = [create(client, texts(1), f"job {n}") for n in range(3)]
 
-    listed = list(client.batches.list(config={"page_size": 2}))
-    client.batches.cancel(name=jobs[2].name)
-    cancelled = client.batches.get(name=jobs[2].name)
-    with pytest.raises(errors.ClientError) as late:
-        client.batches.cancel(name=ended(client, jobs[0]).name)
-    client.batches.delete(name=jobs[1].name)
-    with pytest.raises(errors.ClientError) as gone:
-        client.batches.get(name=jobs[1].name)
+        listed = list(client.batches.list(config={"page_size": 2}))
+        client.batches.cancel(name=jobs[2].name)
+        cancelled = client.batches.get(name=jobs[2].name)
+        with pytest.raises(errors.ClientError) as late:
+            client.batches.cancel(name=ended(client, jobs[0]).name)
+        client.batches.delete(name=jobs[1].name)
+        with pytest.raises(errors.ClientError) as gone:
+            client.batches.get(name=jobs[1].name)
 
     assert [job.display_name for job in listed] == ["job 2", "job 1", "job 0"]
     assert sum(request.route == "batches.list" for request in emulator.requests) == 2
