@@ -66,7 +66,7 @@ def create(client: genai.Client, data: bytes, name: str = "") -> types.BatchJob:
 
 def ended(client: genai.Client, job: types.BatchJob) -> types.BatchJob:
     """The job at its end."""
-    for _ in range(200):
+    for _ in range(2000):
         job = client.batches.get(name=job.name)
         if job.done:
             return job
