@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
-
-import numpy as np
 
 from llama_index_gemini_mm.engine.items import EmbedItem, Vector
 from llama_index_gemini_mm.engine.tokens import tokens_by_modality
 from llama_index_gemini_mm.errors import BadReply, InvalidRequest, LimitExceeded
 from llama_index_gemini_mm.limits import MAX_INPUT_TOKENS, Limits
+
+_TOLERANCE = 1e-3
+"""The service normalises at every dimension; recorded vectors are off by less than 1e-6."""
 
 
 def within_limits(item: EmbedItem, limits: Limits) -> None:
@@ -26,22 +28,31 @@ def within_limits(item: EmbedItem, limits: Limits) -> None:
 
 
 def checked(values: Sequence[Vector | None], count: int, dimension: int) -> list[Vector]:
-    """``values`` with the promise that each of the ``count`` items has its finite vector of ``dimension`` numbers.
+    """``values`` with the promise that each of the ``count`` items has its vector of ``dimension`` numbers, of length 1.
 
     Raises ``BadReply`` otherwise: the service answers an unsupported MIME type with 200 and no numbers, and one vector
     too few would shift all later ones to the wrong node.
     """
     if len(values) != count:
         raise _bad(f"{len(values)} vectors for {count} contents")
-    for position, vector in enumerate(values):
+    vectors = []
+    for position, vector in enumerate(values, 1):
         if not vector:
-            raise _bad(f"no numbers for content {position + 1} of {count} (is its MIME type supported?)")
+            raise _bad(f"no numbers for content {position} of {count} (is its MIME type supported?)")
         if len(vector) != dimension:
-            raise _bad(f"{len(vector)} numbers for content {position + 1} of {count}, {dimension} were asked for")
-    vectors = [vector for vector in values if vector]
-    if not np.isfinite(np.asarray(vectors, dtype=np.float64)).all():
-        raise _bad("numbers that are not finite")
+            raise _bad(f"{len(vector)} numbers for content {position} of {count}, {dimension} were asked for")
+        if not abs(_length(vector) - 1.0) < _TOLERANCE:
+            raise _bad(f"numbers for content {position} of {count} that are not finite, or not of length 1")
+        vectors.append(vector)
     return vectors
+
+
+def _length(vector: Vector) -> float:
+    """Its Euclidean length; not a number when some part of it is none. A fifth of the time that an array would take."""
+    try:
+        return math.hypot(*vector)
+    except TypeError:
+        return math.nan
 
 
 def _bad(reason: str) -> BadReply:

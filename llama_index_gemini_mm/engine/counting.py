@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from llama_index_gemini_mm.engine.items import EmbedItem
-from llama_index_gemini_mm.engine.tokens import tokens_of, truncated
+from llama_index_gemini_mm.engine.tokens import counted, tokens_of, truncated
 from llama_index_gemini_mm.errors import LimitExceeded
 from llama_index_gemini_mm.limits import MAX_INPUT_TOKENS
 
@@ -15,7 +15,9 @@ async def fitted(item: EmbedItem, *, truncate: bool, count: Callable[[EmbedItem]
 
     The offline estimate errs on the high side, so only what it finds too long is counted by the service, when ``count``
     is given. Raises ``LimitExceeded`` for what is too long without ``truncate``: the service would cut it in silence.
+    The parts come back with their counts, so that pacing and accounts need not count again.
     """
+    item = counted(item)
     tokens = tokens_of(item)
     if tokens > MAX_INPUT_TOKENS and count is not None:
         tokens = await count(item)

@@ -6,13 +6,13 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 log = logging.getLogger(__name__)
 
 _WINDOW = 60.25
-"""A minute and a little: the server counts a request when it arrives, which is later than when it was sent."""
+"""A minute and a little: clocks need not agree."""
 Clock = Callable[[], float]
 
 
@@ -65,6 +65,24 @@ class Meter:
         return True
 
 
+class Admission:
+    """A request that was let through, and what became of it."""
+
+    def __init__(self, counted: Sequence[tuple[Meter, Event]], clock: Clock) -> None:
+        self._counted = counted
+        self._clock = clock
+
+    def answered(self) -> None:
+        """The server has counted it, at some time until now; the minute is reckoned from now, to be safe."""
+        for _, event in self._counted:
+            event.at = self._clock()
+
+    def refused(self) -> None:
+        """The server has not counted it."""
+        for meter, event in self._counted:
+            meter.refund(event)
+
+
 class Pacer:
     """Lets requests through as the quotas allow, in the order in which they came. Use it on one event loop.
 
@@ -96,8 +114,8 @@ class Pacer:
             for meter, amount in ((self.contents, contents), (self.tokens, tokens))
         )
 
-    async def admit(self, contents: int, tokens: int) -> Callable[[], None]:
-        """Wait until a request of so many contents and tokens may go, and count it; returns how to take that back."""
+    async def admit(self, contents: int, tokens: int) -> Admission:
+        """Wait until a request of so many contents and tokens may go, and count it."""
         amounts = ((self.requests, 1), (self.contents, contents), (self.tokens, tokens))
         async with self._turn:
             while True:
@@ -106,13 +124,7 @@ class Pacer:
                 if wait <= 0:
                     break
                 await asyncio.sleep(wait)
-            counted = [(meter, meter.add(now, amount)) for meter, amount in amounts]
-
-        def refund() -> None:
-            for meter, event in counted:
-                meter.refund(event)
-
-        return refund
+            return Admission([(meter, meter.add(now, amount)) for meter, amount in amounts], self._clock)
 
     def close_for(self, seconds: float) -> None:
         """Let nothing through for a while; what waits longer already goes on waiting."""

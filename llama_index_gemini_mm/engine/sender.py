@@ -13,7 +13,7 @@ from llama_index_gemini_mm.engine import faults
 from llama_index_gemini_mm.engine.checks import checked
 from llama_index_gemini_mm.engine.concurrency import AdaptiveLimiter
 from llama_index_gemini_mm.engine.items import EmbedItem, Vector
-from llama_index_gemini_mm.engine.pacing import Pacer
+from llama_index_gemini_mm.engine.pacing import Admission, Pacer
 from llama_index_gemini_mm.engine.retry import LONGEST_WAIT, Patience, persistently
 from llama_index_gemini_mm.engine.tokens import tokens_of
 from llama_index_gemini_mm.engine.wire import Reply
@@ -106,24 +106,25 @@ class Sender:
         tokens = sum(map(tokens_of, items))
         if len(items) > 1 and self._pacer.never_fits(len(items), tokens):
             raise _TooMuch
-        refund = await self._pacer.admit(len(items), tokens)
+        admission = await self._pacer.admit(len(items), tokens)
         sent_in = self._limiter.round
         self._bill.attempted()
         try:
             with faults.translated():
                 reply = await self._send(items)
         except ApiError as error:
-            self._heed(faults.advice(error), sent_in, refund)
+            self._heed(faults.advice(error), sent_in, admission)
             raise
+        admission.answered()
         self._limiter.succeeded()
         return reply
 
-    def _heed(self, advice: faults.Advice, sent_in: int, refund: Callable[[], None]) -> None:
+    def _heed(self, advice: faults.Advice, sent_in: int, admission: Admission) -> None:
         """Slow down where the server asks for it, all requests at once."""
         if advice.load:
             self._limiter.suffered(sent_in)
         if advice.quota:
-            refund()
+            admission.refused()
             if advice.wait is not None:
                 self._pacer.close_for(min(advice.wait, LONGEST_WAIT))
         for quota_id, value in advice.quotas:

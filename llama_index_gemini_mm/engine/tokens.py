@@ -73,6 +73,15 @@ def tokens_of(item: EmbedItem) -> int:
     return sum(map(_part_tokens, item.parts))
 
 
+def counted(item: EmbedItem) -> EmbedItem:
+    """``item`` with the count of each text written down, so that it is made once."""
+    parts = tuple(
+        part if part.tokens is not None or part.text is None else Part(text=part.text, tokens=text_tokens(part.text))
+        for part in item.parts
+    )
+    return EmbedItem(parts, item.role, item.title, item.name)
+
+
 def _part_tokens(part: Part) -> int:
     if part.tokens is not None:
         return part.tokens

@@ -151,7 +151,9 @@ def test_one_bad_item_in_a_batch_fails_alone(emulator: GeminiEmulator) -> None:
     engine.close()
 
 
-@pytest.mark.parametrize("damage", ["too_few", "no_values", "nan", "nan_text", "wrong_dimension", "too_many"])
+@pytest.mark.parametrize(
+    "damage", ["too_few", "no_values", "nan", "nan_text", "wrong_dimension", "too_many", "not_unit"]
+)
 def test_a_doubtful_reply_is_asked_again_one_by_one(emulator: GeminiEmulator, damage: str) -> None:
     """No order is trusted: each item is asked alone, and gets its own vector."""
     engine = make(emulator)

@@ -103,11 +103,22 @@ async def test_a_closed_pacer_holds_everyone() -> None:
 async def test_an_admission_can_be_taken_back() -> None:
     """The refund concerns all three quotas."""
     pacer = Pacer(10, 100, 1000)
-    refund = await pacer.admit(100, 900)
+    admission = await pacer.admit(100, 900)
 
-    refund()
+    admission.refused()
 
     assert (pacer.requests.used, pacer.contents.used, pacer.tokens.used) == (0, 0, 0)
+
+
+async def test_the_minute_is_reckoned_from_the_answer() -> None:
+    """The server counts a request when it arrives, which nobody knows; the time of the answer is on the safe side."""
+    now = 0.0
+    pacer = Pacer(contents_per_minute=10, clock=lambda: now)
+    admission = await pacer.admit(10, 1)
+    now = 2.0
+    admission.answered()
+
+    assert 60.0 < pacer.contents.wait(2.0, 1) < 61.0
 
 
 async def test_the_limiter_bounds_what_is_under_way() -> None:
