@@ -28,7 +28,7 @@ def within_limits(item: EmbedItem, limits: Limits) -> None:
 
 
 def checked(values: Sequence[Vector | None], count: int, dimension: int) -> list[Vector]:
-    """``values`` with the promise that each of the ``count`` items has its vector of ``dimension`` numbers, of length 1.
+    """``values`` with the promise that each of ``count`` items has its vector of ``dimension`` numbers, of length 1.
 
     Raises ``BadReply`` otherwise: the service answers an unsupported MIME type with 200 and no numbers, and one vector
     too few would shift all later ones to the wrong node.
