@@ -58,7 +58,7 @@ class EmbeddingSettings(MultiModalEmbedding):
     embedding_cache: Path | None = Field(default=None, exclude=True)
     media_store: MediaStore = Field(default_factory=MediaStore, exclude=True, validate_default=True)
     client: Any = Field(default=None, exclude=True, repr=False)
-    embed_batch_size: int = Field(default=512, gt=0, le=2048, exclude=True)
+    embed_batch_size: int = Field(default=2048, gt=0, le=2048, exclude=True)
     num_workers: int | None = Field(default=None, exclude=True)
 
     @field_validator("media_store", mode="before")

@@ -77,6 +77,7 @@ class ByteGate:
         self._most = most
         self._held = 0
         self._changed = asyncio.Condition()
+        self._telling: asyncio.Task[None] | None = None
 
     def has_room(self, size: int) -> bool:
         """Whether ``take`` would return at once."""
@@ -84,14 +85,16 @@ class ByteGate:
 
     async def take(self, size: int) -> None:
         """Wait until so many bytes fit, and hold them. Whoever waits must hold nothing itself."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self.has_room(size))
-            self._held += size
+        if not self.has_room(size):
+            async with self._changed:
+                await self._changed.wait_for(lambda: self.has_room(size))
+        self._held += size
 
     def give(self, size: int) -> None:
         """Let go of so many bytes."""
         self._held -= size
-        asyncio.get_running_loop().create_task(self._tell())
+        if size:
+            self._telling = asyncio.get_running_loop().create_task(self._tell())
 
     async def _tell(self) -> None:
         async with self._changed:

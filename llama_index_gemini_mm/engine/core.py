@@ -234,6 +234,7 @@ class EmbeddingEngine:
     async def _send_window(self, window: Sequence[tuple[Key, Input]], session: _Session, call: _Call) -> None:
         """Load and send, in several requests when the media are large."""
         batch: list[tuple[Key, EmbedItem]] = []
+        held = 0
         try:
             for key, each in window:
                 if call.ended:
@@ -242,14 +243,18 @@ class EmbeddingEngine:
                 if isinstance(item, GeminiMMError):
                     call.record([key], [item])
                     continue
-                full = sum(i.size for _, i in batch) + item.size > self.settings.max_request_bytes
-                if batch and (full or not session.gate.has_room(item.size)):
+                size = item.size
+                full = held + size > self.settings.max_request_bytes
+                if batch and (full or not session.gate.has_room(size)):
+                    held = 0
                     await self._flush(batch, session, call)
-                await session.gate.take(item.size)
+                await session.gate.take(size)
                 batch.append((key, item))
+                held += size
+            held = 0
             await self._flush(batch, session, call)
         finally:
-            session.gate.give(sum(item.size for _, item in batch))
+            session.gate.give(held)
 
     async def _flush(self, batch: list[tuple[Key, EmbedItem]], session: _Session, call: _Call) -> None:
         """Send a batch, keep its vectors, and empty it."""
