@@ -102,22 +102,24 @@ def ours_async(job: Job) -> Iterator[Call]:
 
 
 @contextmanager
-def ours_pictures(job: Job) -> Iterator[Call]:
-    """Pictures, straight into the engine: what it adds to encoding and posting them."""
+def engine(job: Job) -> Iterator[Call]:
+    """This package's engine without LlamaIndex around it."""
     from llama_index_gemini_mm.engine import EmbeddingEngine, EmbedItem, EngineSettings, KeySpace, Part
     from llama_index_gemini_mm.engine.transport import Address, Transport, connect
     from llama_index_gemini_mm.limits import DEVELOPER_API
 
     address = Address("developer", api_key="offline", base_url=job.base_url)
-    engine = EmbeddingEngine(
+    made = EmbeddingEngine(
         lambda: Transport(connect(address), MODEL, job.dimension),
         KeySpace(MODEL, job.dimension, "retrieval", 1, 1),
         EngineSettings(limits=DEVELOPER_API),
     )
-    yield lambda pictures: engine.embed(
-        [EmbedItem((Part(data=data, mime_type="image/png", tokens=258),)) for data in pictures]
-    )
-    engine.close()
+
+    def part(one: Any) -> Part:
+        return Part(text=one) if isinstance(one, str) else Part(data=one, mime_type="image/png", tokens=258)
+
+    yield lambda inputs: made.embed([EmbedItem((part(one),)) for one in inputs])
+    made.close()
 
 
 @contextmanager
@@ -212,7 +214,7 @@ def _vectors(raw: bytes) -> Vectors:
 SUBJECTS: dict[str, Callable[[Job], AbstractContextManager[Call]]] = {
     "ours": ours_sync,
     "ours-async": ours_async,
-    "ours-pictures": ours_pictures,
+    "engine": engine,
     "llama-index": llamaindex_peer,
     "langchain": langchain_peer,
     "bare": bare,
