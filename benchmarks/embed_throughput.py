@@ -287,22 +287,49 @@ def environment(peer_python: str | None) -> dict[str, Any]:
     }
 
 
-def show(
-    console: Console, measured: Sequence[Measured], targets: Sequence[dict[str, Any]], titles: dict[str, str]
-) -> None:
-    """Two tables: what was measured, and whether it is enough."""
-    speeds = Table("scenario", "subject", "median s", "range s", "contents/s", title="Throughput")
-    for one in measured:
-        spread = f"{min(one.seconds):.2f} to {max(one.seconds):.2f}"
-        median = f"{statistics.median(one.seconds):.2f}"
-        counted = f"{one.subject} ({one.count:,})"
-        speeds.add_row(titles[one.scenario], counted, median, spread, f"{one.rate:,.0f}")
-    console.print(speeds)
-    verdicts = Table("scenario", "target", "bound", "measured", "met", title="Targets")
+@dataclass
+class Report:
+    """What is known so far, printed and written after every scenario: a run that is stopped has not run in vain."""
+
+    console: Console
+    file: Path | None
+    environment: dict[str, Any]
+    titles: dict[str, str]
+    measured: list[Measured] = field(default_factory=list)
+    targets: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, measured: Sequence[Measured], targets: Sequence[dict[str, Any]]) -> None:
+        """Take in a scenario."""
+        self.measured += measured
+        self.targets += targets
+        if measured:
+            self.console.print(self._speeds(measured))
+        self.console.print(_verdicts(targets))
+        if self.file:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            parts = {
+                "environment": self.environment,
+                "measured": [asdict(one) for one in self.measured],
+                "targets": self.targets,
+            }
+            self.file.write_text(json.dumps(parts, indent=2) + "\n", encoding="utf-8")
+
+    def _speeds(self, measured: Sequence[Measured]) -> Table:
+        table = Table("scenario", "subject", "median s", "range s", "contents/s")
+        for one in measured:
+            spread = f"{min(one.seconds):.2f} to {max(one.seconds):.2f}"
+            median = f"{statistics.median(one.seconds):.2f}"
+            counted = f"{one.subject} ({one.count:,})"
+            table.add_row(self.titles[one.scenario], counted, median, spread, f"{one.rate:,.0f}")
+        return table
+
+
+def _verdicts(targets: Sequence[dict[str, Any]]) -> Table:
+    table = Table("scenario", "target", "bound", "measured", "met")
     for row in targets:
         met = {True: "yes", False: "NO", None: "not measured"}[row["met"]]
-        verdicts.add_row(row["scenario"], row["target"], str(row["bound"]), str(row["value"]), met)
-    console.print(verdicts)
+        table.add_row(row["scenario"], row["target"], str(row["bound"]), str(row["value"]), met)
+    return table
 
 
 def arguments() -> argparse.Namespace:
@@ -325,27 +352,17 @@ def main() -> None:
     peer_python = None if args.no_peers else args.peer_python or peers_python()
     chosen = args.only or [s.name for s in scenarios(quick=True)] + ([] if args.quick else ["quota"])
     work = [scenario for scenario in scenarios(quick=args.quick) if scenario.name in chosen]
-    measured: list[Measured] = []
-    targets: list[dict[str, Any]] = []
+    report = Report(console, args.json, environment(peer_python), {s.name: s.title for s in work})
     with tempfile.TemporaryDirectory() as folder:
         make_pictures(Path(folder), max((s.job.count for s in work if s.job.pictures), default=0))
         for scenario in work:
             console.print(f"{scenario.title} …")
             results = measure(scenario, rounds, Path(folder), peer_python)
-            measured += results
-            targets += [t.row(scenario.name, {one.subject: one.rate for one in results}) for t in scenario.targets]
+            rates = {one.subject: one.rate for one in results}
+            report.add(results, [target.row(scenario.name, rates) for target in scenario.targets])
     if "quota" in chosen:
         console.print(f"{_QUOTA:,} contents a minute, {_QUOTA_MINUTES} minutes …")
-        targets += quota_rows()
-    show(console, measured, targets, {scenario.name: scenario.title for scenario in work})
-    if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        report = {
-            "environment": environment(peer_python),
-            "measured": [asdict(m) for m in measured],
-            "targets": targets,
-        }
-        args.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        report.add([], quota_rows())
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ resolved through the media store; nodes with media of other makers are given suc
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -38,6 +39,7 @@ from llama_index_gemini_mm.errors import GeminiMMError
 from llama_index_gemini_mm.inputs import PartLike, as_parts, with_media_ref
 from llama_index_gemini_mm.media import read_embed_text
 from llama_index_gemini_mm.modalities import parts_of
+from llama_index_gemini_mm.portions import Advance, announced, portions_of, progress
 from llama_index_gemini_mm.pricing import estimate_texts
 
 dispatcher = get_dispatcher(__name__)
@@ -192,35 +194,61 @@ class GeminiMultimodalEmbedding(EmbeddingSettings):
             vectors = await self.aget_text_embedding_batch(texts, **kwargs)
         return self._set(nodes, vectors, call)
 
+    @dispatcher.span
     def get_text_embedding_batch(self, texts: list[str], show_progress: bool = False, **kwargs: Any) -> list[Embedding]:
         """As LlamaIndex has it; an error carries what was embedded before it in ``completed``, by position."""
-        with calling(texts):
-            return super().get_text_embedding_batch(texts, show_progress, **kwargs)
+        with calling(texts), progress(len(texts), self._spent, shown=show_progress) as advance:
+            payload, embedded = self.to_payload(), list[Embedding]()
+            for portion in portions_of(texts, self.embed_batch_size):
+                with announced(self, portion, payload) as vectors:
+                    if self.rate_limiter is not None:
+                        self.rate_limiter.acquire()
+                    vectors.extend(self._embedded(portion, advance))
+                embedded += vectors
+            return embedded
 
+    @dispatcher.span
     async def aget_text_embedding_batch(
         self, texts: list[str], show_progress: bool = False, **kwargs: Any
     ) -> list[Embedding]:
-        """The same from an event loop."""
-        with calling(texts):
-            return await super().aget_text_embedding_batch(texts, show_progress, **kwargs)
+        """The same from an event loop, all portions at once; the engine sees to how many requests are under way."""
+        payload = self.to_payload()
 
-    def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
+        async def embedded(portion: list[str], advance: Advance | None) -> list[Embedding]:
+            with announced(self, portion, payload) as vectors:
+                if self.rate_limiter is not None:
+                    await self.rate_limiter.async_acquire()
+                vectors.extend(await self._aembedded(portion, advance))
+            return vectors
+
+        with calling(texts), progress(len(texts), self._spent, shown=show_progress) as advance:
+            parts = portions_of(texts, self.embed_batch_size)
+            found = await asyncio.gather(*(embedded(portion, advance) for portion in parts))
+            return [vector for vectors in found for vector in vectors]
+
+    def _embedded(self, texts: list[str], advance: Advance | None = None) -> list[Embedding]:
         call, inputs = current(texts), [self._input(text, "document") for text in texts]
         embed = self._ready().outcomes if call.skip else self._ready().embed
         try:
-            return call.take(texts, embed(inputs))
+            return call.take(texts, embed(inputs, advance))
         except GeminiMMError as error:
             call.fail(texts, error)
             raise
 
-    async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
+    async def _aembedded(self, texts: list[str], advance: Advance | None = None) -> list[Embedding]:
         call, inputs = current(texts), [self._input(text, "document") for text in texts]
         embed = self._ready().aoutcomes if call.skip else self._ready().aembed
         try:
-            return call.take(texts, await embed(inputs))
+            return call.take(texts, await embed(inputs, advance))
         except GeminiMMError as error:
             call.fail(texts, error)
             raise
+
+    def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
+        return self._embedded(texts)
+
+    async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
+        return await self._aembedded(texts)
 
     def _get_text_embedding(self, text: str) -> Embedding:
         return self._get_text_embeddings([text])[0]
@@ -239,6 +267,9 @@ class GeminiMultimodalEmbedding(EmbeddingSettings):
 
     async def _aget_image_embedding(self, img_file_path: ImageType) -> Embedding:
         return await self.aget_media_embedding(_image(img_file_path))
+
+    def _spent(self) -> float:
+        return self.usage.usd
 
     def _known(self, texts: Sequence[str]) -> set[str]:
         """Those of which the cache has the vectors."""

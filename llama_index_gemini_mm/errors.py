@@ -7,6 +7,7 @@
     │   ├── CorruptFile         the content is broken, cut off, or not what it claims to be
     │   ├── EncryptedFile       the content needs a password
     │   ├── FileTooLarge        the content passes a documented bound
+    │   ├── NothingToRead       sound but silent, pages but blank: there is nothing in it to be found by
     │   └── MissingDependency   a reader exists, the library behind it is not installed
     ├── MediaMissing            a ``media://`` reference whose bytes are gone or have changed
     ├── LimitExceeded           more than the model accepts; ``modality``, ``limit``, ``actual``
@@ -26,6 +27,7 @@ command line ends with. Their text says what to do next; it never holds a key or
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -74,6 +76,12 @@ class SourceError(GeminiMMError):
         self.reason = reason
         super().__init__(f"{path}: {reason}")
 
+    def at(self, path: str) -> SourceError:
+        """The same error about another path: a file inside the one that was opened."""
+        moved = copy.copy(self)
+        moved.path, moved.args = path, (f"{path}: {self.reason}",)
+        return moved
+
 
 class UnsupportedFormat(SourceError):
     """No reader knows this kind of content."""
@@ -97,6 +105,12 @@ class FileTooLarge(SourceError):
     """The content passes a documented bound."""
 
     exit_code = 14
+
+
+class NothingToRead(SourceError):
+    """The content is in order, and there is nothing in it to be found by: silence, blank pages, no words."""
+
+    exit_code = 16
 
 
 class MissingDependency(SourceError):

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from llama_index_gemini_mm.engine.items import EmbedItem, Vector
-from llama_index_gemini_mm.engine.tokens import tokens_by_modality
+from llama_index_gemini_mm.engine.tokens import tokens_of
 from llama_index_gemini_mm.errors import BadReply, InvalidRequest, LimitExceeded
 from llama_index_gemini_mm.limits import MAX_INPUT_TOKENS, Limits
 
@@ -17,13 +17,15 @@ _TOLERANCE = 1e-3
 
 def within_limits(item: EmbedItem, limits: Limits) -> None:
     """Raise ``LimitExceeded`` for media the model would refuse or cut off in silence, before they are paid for."""
-    if all(not (part.data or (part.text or "").strip()) for part in item.parts):
+    if not any(part.data or (part.text and not part.text.isspace()) for part in item.parts):
         raise InvalidRequest(400, "INVALID_ARGUMENT", "there is nothing to embed: no words and no media")
+    if item.is_text:
+        return
     for modality, count in Counter(part.modality for part in item.parts if part.data is not None).items():
         allowed = limits.media[modality].max_count
         if allowed is not None and count > allowed:
             raise LimitExceeded(modality, allowed, count, "parts in one content", "embed them one by one")
-    if not item.is_text and (total := sum(tokens_by_modality(item).values())) > MAX_INPUT_TOKENS:
+    if (total := tokens_of(item)) > MAX_INPUT_TOKENS:
         raise LimitExceeded("content", MAX_INPUT_TOKENS, total, "tokens", "embed fewer or shorter media at once")
 
 

@@ -9,12 +9,11 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from llama_index_gemini_mm.engine import faults
 from llama_index_gemini_mm.engine.accounts import Accounts
 from llama_index_gemini_mm.engine.cache import EmbeddingCache
 from llama_index_gemini_mm.engine.checks import within_limits
 from llama_index_gemini_mm.engine.concurrency import AdaptiveLimiter, ByteGate
-from llama_index_gemini_mm.engine.counting import fitted
+from llama_index_gemini_mm.engine.counting import Count, fitted
 from llama_index_gemini_mm.engine.files import Uploads
 from llama_index_gemini_mm.engine.flights import Flights
 from llama_index_gemini_mm.engine.items import EmbedItem, Role, Vector
@@ -45,6 +44,7 @@ class Deferred:
 
 
 Input = EmbedItem | Deferred
+Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,7 @@ class _Session:
     sender: Sender
     uploads: Uploads
     flights: Flights
+    count: Count | None
 
 
 @dataclass
@@ -100,10 +101,12 @@ class _Call:
     """One call on its way: the key of each input, and what has become of each key so far.
 
     A ``strict`` call ends with the first item that gets no vector; nothing new starts once a call has ``ended``.
+    ``advance`` is told how many inputs more have been dealt with.
     """
 
     keys: list[Key]
     strict: bool
+    advance: Advance | None = None
     ended: bool = False
     outcomes: dict[Key, Outcome] = field(default_factory=dict)
 
@@ -114,6 +117,8 @@ class _Call:
     def record(self, keys: Sequence[Key], outcomes: Sequence[Outcome]) -> None:
         """Take over what has become of some keys; raises the first error when that is to end the call."""
         self.outcomes.update(zip(keys, outcomes, strict=True))
+        if self.advance is not None:
+            self.advance(len(keys))
         for key, outcome in zip(keys, outcomes, strict=True):
             if self.strict and isinstance(outcome, GeminiMMError):
                 outcome.position = self.keys.index(key)
@@ -123,6 +128,25 @@ class _Call:
         """The vectors there are, by position."""
         found = ((at, self.outcomes.get(key)) for at, key in enumerate(self.keys))
         return {at: outcome for at, outcome in found if isinstance(outcome, list)}
+
+
+@dataclass
+class _Batch:
+    """The items of one request, and how many bytes are held for them."""
+
+    items: dict[Key, EmbedItem] = field(default_factory=dict)
+    held: int = 0
+
+    def add(self, key: Key, item: EmbedItem, size: int) -> None:
+        """Take in one more."""
+        self.items[key] = item
+        self.held += size
+
+    def emptied(self) -> tuple[list[Key], list[EmbedItem], int]:
+        """Give all away: keys, items, and the bytes held."""
+        given = list(self.items), list(self.items.values()), self.held
+        self.items, self.held = {}, 0
+        return given
 
 
 class EmbeddingEngine:
@@ -155,25 +179,26 @@ class EmbeddingEngine:
         """What this engine has used since it was made."""
         return self._accounts.usage
 
-    def embed(self, inputs: Sequence[Input]) -> list[Vector]:
+    def embed(self, inputs: Sequence[Input], advance: Advance | None = None) -> list[Vector]:
         """A vector for each input, in order.
 
         Raises the first error that an input met, or that ended the call; ``error.completed`` holds the vectors there
-        are, by position.
+        are, by position. ``advance`` is called, on the engine's thread, with the number of inputs dealt with since the
+        last time; equal inputs count once.
         """
-        return _vectors(self._loop.run(self._outcomes(inputs, strict=True))) if inputs else []
+        return _vectors(self._loop.run(self._outcomes(inputs, advance, strict=True))) if inputs else []
 
-    async def aembed(self, inputs: Sequence[Input]) -> list[Vector]:
+    async def aembed(self, inputs: Sequence[Input], advance: Advance | None = None) -> list[Vector]:
         """The same from an event loop."""
-        return _vectors(await self._loop.arun(self._outcomes(inputs, strict=True))) if inputs else []
+        return _vectors(await self._loop.arun(self._outcomes(inputs, advance, strict=True))) if inputs else []
 
-    def outcomes(self, inputs: Sequence[Input]) -> list[Outcome]:
+    def outcomes(self, inputs: Sequence[Input], advance: Advance | None = None) -> list[Outcome]:
         """For each input its vector, or the error that concerns it alone; raises what ends the call for all."""
-        return self._loop.run(self._outcomes(inputs, strict=False)) if inputs else []
+        return self._loop.run(self._outcomes(inputs, advance, strict=False)) if inputs else []
 
-    async def aoutcomes(self, inputs: Sequence[Input]) -> list[Outcome]:
+    async def aoutcomes(self, inputs: Sequence[Input], advance: Advance | None = None) -> list[Outcome]:
         """The same from an event loop."""
-        return await self._loop.arun(self._outcomes(inputs, strict=False)) if inputs else []
+        return await self._loop.arun(self._outcomes(inputs, advance, strict=False)) if inputs else []
 
     def key(self, each: Input) -> Key:
         """The key under which an input's vector is cached."""
@@ -190,8 +215,9 @@ class EmbeddingEngine:
         if self.cache is not None:
             self.cache.close()
 
-    async def _outcomes(self, inputs: Sequence[Input], *, strict: bool) -> list[Outcome]:
+    async def _outcomes(self, inputs: Sequence[Input], advance: Advance | None, *, strict: bool) -> list[Outcome]:
         call, missing = await asyncio.to_thread(self._looked_up, inputs, strict)
+        call.advance = advance
         step = self.settings.limits.batch_max_items
         windows = [missing[start : start + step] for start in range(0, len(missing), step)]
         tasks = [asyncio.create_task(self._window(window, call)) for window in windows]
@@ -233,8 +259,7 @@ class EmbeddingEngine:
 
     async def _send_window(self, window: Sequence[tuple[Key, Input]], session: _Session, call: _Call) -> None:
         """Load and send, in several requests when the media are large."""
-        batch: list[tuple[Key, EmbedItem]] = []
-        held = 0
+        batch = _Batch()
         try:
             for key, each in window:
                 if call.ended:
@@ -244,29 +269,25 @@ class EmbeddingEngine:
                     call.record([key], [item])
                     continue
                 size = item.size
-                full = held + size > self.settings.max_request_bytes
-                if batch and (full or not session.gate.has_room(size)):
-                    held = 0
+                full = batch.held + size > self.settings.max_request_bytes
+                if batch.items and (full or not session.gate.has_room(size)):
                     await self._flush(batch, session, call)
                 await session.gate.take(size)
-                batch.append((key, item))
-                held += size
-            held = 0
+                batch.add(key, item, size)
             await self._flush(batch, session, call)
         finally:
-            session.gate.give(held)
+            session.gate.give(batch.held)
 
-    async def _flush(self, batch: list[tuple[Key, EmbedItem]], session: _Session, call: _Call) -> None:
+    async def _flush(self, batch: _Batch, session: _Session, call: _Call) -> None:
         """Send a batch, keep its vectors, and empty it."""
-        if not batch:
+        if not batch.items:
             return
-        keys, items = [key for key, _ in batch], [item for _, item in batch]
-        batch.clear()
+        keys, items, held = batch.emptied()
         try:
             async with session.uploads.hosted(items) as hosted:
                 outcomes = await session.sender.outcomes(hosted)
         finally:
-            session.gate.give(sum(item.size for item in items))
+            session.gate.give(held)
         call.outcomes.update(zip(keys, outcomes, strict=True))  # before the cache, whose disk may be full
         if self.cache is not None:
             kept = [(key, value) for key, value in zip(keys, outcomes, strict=True) if isinstance(value, list)]
@@ -279,9 +300,7 @@ class EmbeddingEngine:
             item = each if isinstance(each, EmbedItem) else await asyncio.to_thread(each.make)
             within_limits(item, self.settings.limits)
             sent = prefixed(item, self.space.task)
-            count = session.transport.count_tokens if self.settings.exact_tokens else None
-            with faults.translated():
-                return await fitted(sent, truncate=self.settings.truncate, count=count)
+            return await fitted(sent, truncate=self.settings.truncate, count=session.count)
         except ConfigurationError:
             raise
         except GeminiMMError as error:
@@ -302,7 +321,9 @@ class EmbeddingEngine:
         flights = Flights(transport.send)
         sender = Sender(flights.send, self.space.dimension, pacer, limiter, settings.patience, self._accounts)
         uploads = Uploads(transport.client, self._threshold(), settings.patience)
-        return _Session(loop, transport, limiter, ByteGate(settings.max_held_bytes), sender, uploads, flights)
+        count = transport.count_tokens if settings.exact_tokens else None
+        gate = ByteGate(settings.max_held_bytes)
+        return _Session(loop, transport, limiter, gate, sender, uploads, flights, count)
 
     def _threshold(self) -> int:
         """Vertex has no Files API; there everything goes inline."""

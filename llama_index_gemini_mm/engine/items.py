@@ -25,8 +25,8 @@ class Part:
     uri: str | None = None
 
     def __post_init__(self) -> None:
-        given = [value for value in (self.text, self.data, self.uri) if value is not None]
-        if len(given) != 1 or (self.text is None) != (self.mime_type is not None):
+        missing = (self.text is None) + (self.data is None) + (self.uri is None)
+        if missing != 2 or (self.text is None) != (self.mime_type is not None):
             raise ValueError("a part is either text, or data or a file with a MIME type")
 
     @property

@@ -6,8 +6,6 @@ alone gets one; text beside media does not.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from llama_index_gemini_mm.engine.items import EmbedItem, Part
 
 PREFIX_VERSION = 1
@@ -30,9 +28,9 @@ def prefixed(item: EmbedItem, task: str) -> EmbedItem:
     """``item`` as it is sent; media items are unchanged."""
     if not item.is_text:
         return item
-    text = "\n".join(part.text or "" for part in item.parts)
+    text = "\n".join([part.text or "" for part in item.parts])
     if item.role == "query" or task in SYMMETRIC_TASKS:
         words = f"task: {TASKS[task]} | query: {text}"
     else:
         words = f"title: {item.title or 'none'} | text: {text}"
-    return replace(item, parts=(Part(text=words),))
+    return EmbedItem((Part(text=words),), item.role, item.title, item.name)

@@ -5,6 +5,7 @@ Costs are whole ``UNIT``-ths of a token, so that sums are exact. ``tokens.py`` s
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -93,6 +94,8 @@ _BLOCK = 1 << 14
 """Characters looked at together: enough to be fast, few enough to stay in the processor's cache."""
 _CONTEXT = 2
 """Characters before one on which its cost depends."""
+_NOTHING_BEFORE = "\0" * _CONTEXT
+"""Signs of the kind that says nothing about what follows."""
 _LAST = 0x1FFFF
 """Characters above this cost what it does."""
 
@@ -119,20 +122,18 @@ def costs(text: str) -> Iterator[Numbers]:
 
 def _block_costs(text: str) -> Numbers:
     tables = _tables()
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-    codes = np.minimum(codes, _LAST)
-    kind = np.zeros(len(codes) + _CONTEXT, np.intp)
-    kind[_CONTEXT:] = tables.kind[codes]
+    codes = np.frombuffer((_NOTHING_BEFORE + text).encode("utf-32-le", "surrogatepass"), np.uint32)
+    kind = tables.kind[codes]
     earlier, before, this = kind[:-2], kind[1:-1], kind[2:]
     size = len(tables.inside)
     cost = tables.cost[(earlier * size + before) * size + this]
-    raised: Numbers = np.maximum(cost, tables.capital[codes] * tables.inside[before])
+    raised: Numbers = np.maximum(cost, tables.capital[codes[2:]] * tables.inside[before])
     return raised
 
 
 @cache
 def _tables() -> _Tables:
-    kind = np.zeros(_LAST + 1, np.uint8)
+    kind = np.zeros(sys.maxunicode + 1, np.intp)
     for number, each in enumerate(_KINDS):
         kind[each.low : each.high + 1] = number
     size = len(_KINDS) + sum(len(letters) + 1 for _, letters, _ in _ALPHABETS)
@@ -147,7 +148,9 @@ def _tables() -> _Tables:
             kind[low : high + 1] = end - 1
         for number, sign in enumerate(letters, start):
             kind[[ord(sign), ord(sign.upper())]] = number
-    capital = np.array([chr(point).isupper() for point in range(_LAST + 1)])
+    kind[_LAST:] = kind[_LAST]
+    capital = np.zeros(sys.maxunicode + 1, bool)
+    capital[: _LAST + 1] = [chr(point).isupper() for point in range(_LAST + 1)]
     inside = np.where(np.isin(np.arange(size), kind[capital]), UNIT, 0).astype(np.uint8)
     inside[len(_KINDS) :] = _CAPITAL_INSIDE
     return _Tables(kind, capital, inside, cost.ravel())

@@ -39,6 +39,7 @@ class SplitOptions(BaseModel):
     audio_overlap_seconds: float = Field(default=5.0, ge=0)
     video_segment_seconds: float = Field(default=30.0, ge=1, le=120)
     video_overlap_seconds: float = Field(default=5.0, ge=0)
+    key_frames: bool = False
 
 
 class ModalityHandler(ABC):

@@ -15,6 +15,7 @@ from llama_index_gemini_mm.readers._base import (
     NO_MATCH,
     DocumentBuilder,
     Format,
+    Piece,
     ReaderOptions,
 )
 from llama_index_gemini_mm.readers._reader import MediaReader, media_file_extractor
@@ -30,6 +31,7 @@ __all__ = [
     "DocumentBuilder",
     "Format",
     "MediaReader",
+    "Piece",
     "ReadReport",
     "Readable",
     "ReaderOptions",

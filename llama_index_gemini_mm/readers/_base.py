@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from llama_index.core.schema import Document
 
@@ -18,6 +18,8 @@ from llama_index_gemini_mm.media import FileInfo, Fragment, Locator, MediaItem, 
 from llama_index_gemini_mm.media_store import MediaStore
 from llama_index_gemini_mm.source import Source
 
+Extra = Mapping[str, str | int | float]
+"""Further metadata of a document, flat, under keys of ``media.py``."""
 NO_MATCH, BY_SUFFIX, BY_CONTENT, BY_BOTH = 0, 10, 50, 60
 """Scores: content outweighs the suffix, and a format that recognises both wins."""
 
@@ -34,6 +36,9 @@ class ReaderOptions:
         passwords: tried in turn on encrypted files.
         link_root: the folder that pictures linked from Markdown and HTML files may lie in; by default the folder of
             the file itself. ``MediaReader`` sets it to the folder it is given.
+        fetch_remote: whether pictures that a document links to by http(s) are fetched, from public addresses only.
+        animations: whether an animated picture becomes one image document, of which up to six frames are embedded
+            together, or a film.
     """
 
     figures: bool = True
@@ -41,6 +46,12 @@ class ReaderOptions:
     visual_pages: bool = True
     passwords: tuple[str, ...] = field(default=(), repr=False)
     link_root: str | None = None
+    fetch_remote: bool = False
+    animations: Literal["frames", "film"] = "frames"
+
+
+Piece = Document | Source
+"""What a format yields: a document, or a file found inside, which is then read as if it lay beside it."""
 
 
 class Format(ABC):
@@ -58,8 +69,8 @@ class Format(ABC):
         """How well ``source`` matches, from ``NO_MATCH`` to ``BY_BOTH``. Must not raise for any content."""
 
     @abstractmethod
-    def read(self, source: Source, store: MediaStore, options: ReaderOptions) -> Iterator[Document]:
-        """Yield the natural parts of ``source`` in reading order.
+    def read(self, source: Source, store: MediaStore, options: ReaderOptions) -> Iterator[Piece]:
+        """Yield the natural parts of ``source`` in reading order, and the files inside it as sources of their own.
 
         Raises a subclass of ``SourceError`` for content that cannot be read.
         """
@@ -88,9 +99,9 @@ class DocumentBuilder:
         self.info = FileInfo(source.location, _file_name(source), mime_type, source.size, source.sha256)
         self._seen: dict[str, int] = {}
 
-    def text(self, text: str, *, title: str = "", at: Locator | None = None) -> Document:
-        """A document of words."""
-        return self._build("text", text, title, at, None)
+    def text(self, text: str, *, title: str = "", at: Locator | None = None, extra: Extra | None = None) -> Document:
+        """A document of words; ``extra`` are further metadata, under keys of ``media.py``."""
+        return self._build("text", text, title, at, None, extra)
 
     def original(
         self,
@@ -100,11 +111,12 @@ class DocumentBuilder:
         title: str = "",
         at: Locator | None = None,
         ref: MediaRef | None = None,
+        extra: Extra | None = None,
     ) -> Document:
         """A document that is the file itself, or the part of it that ``ref`` names; recorded, not copied."""
         sha256 = self.store.add_source(self.source, self.info.mime_type)
         item = MediaItem(ref or MediaRef(sha256), self.info.mime_type, self.store.local_path(sha256))
-        return self._build(modality, text, title, at, item)
+        return self._build(modality, text, title, at, item, extra)
 
     def extracted(
         self,
@@ -116,23 +128,36 @@ class DocumentBuilder:
         title: str = "",
         at: Locator | None = None,
         fragment: Fragment | None = None,
+        extra: Extra | None = None,
     ) -> Document:
         """A document of media that was found inside the file, or of a part of it; its bytes go into the media store."""
         sha256 = self.store.add_bytes(data, mime_type)
         item = MediaItem(MediaRef(sha256, fragment or Fragment()), mime_type, self.store.local_path(sha256))
-        return self._build(modality, text, title, at, item)
+        return self._build(modality, text, title, at, item, extra)
 
     def inside(self, part: str) -> str:
         """The ``container_path`` of a part of this file: ``deck.pptx!/ppt/media/media1.mp3``."""
         return f"{self.source.container_path or self.source.name}!/{part.lstrip('/')}"
 
-    def _build(self, modality: Modality, text: str, title: str, at: Locator | None, item: MediaItem | None) -> Document:
+    def part(self, name: str, data: bytes) -> Source:
+        """A file found inside this one: an attachment, an archive's member, an embedded workbook."""
+        return Source(self.source.location, data, self.inside(name))
+
+    def _build(
+        self,
+        modality: Modality,
+        text: str,
+        title: str,
+        at: Locator | None,
+        item: MediaItem | None,
+        extra: Extra | None,
+    ) -> Document:
         at = at or Locator()
         at = replace(at, container_path=at.container_path or self.source.container_path)
         place = f"{modality}#{_identity(at)}"
         order = self._seen[place] = self._seen.get(place, 0) + 1
         node_id = media.stable_id(self.info.path, place, str(order))
-        metadata = self.info.metadata() | at.metadata()
+        metadata = self.info.metadata() | at.metadata() | dict(extra or {})
         return media.build(Document, node_id, modality, text, metadata, title=title, media=item)
 
 

@@ -6,8 +6,9 @@ formats through the entry-point group ``llama_index_gemini_mm.formats``, each en
 
 from __future__ import annotations
 
+import logging
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
@@ -16,12 +17,20 @@ from importlib.metadata import entry_points
 from llama_index.core.schema import Document
 
 from llama_index_gemini_mm.codecs import Undecodable
-from llama_index_gemini_mm.errors import CorruptFile, UnsupportedFormat
+from llama_index_gemini_mm.errors import (
+    CorruptFile,
+    FileTooLarge,
+    NothingToRead,
+    SourceError,
+    UnsupportedFormat,
+)
 from llama_index_gemini_mm.media_store import MediaStore
 from llama_index_gemini_mm.readers import _unread
 from llama_index_gemini_mm.readers._base import NO_MATCH, Format, ReaderOptions
+from llama_index_gemini_mm.readers._bounds import MAX_DEPTH, MAX_INNER_BYTES, MAX_INNER_FILES
 from llama_index_gemini_mm.source import Source
 
+_log = logging.getLogger(__name__)
 ENTRY_POINTS = "llama_index_gemini_mm.formats"
 
 
@@ -63,20 +72,77 @@ def media_type(source: Source) -> str:
     return found
 
 
-def read_source(source: Source, store: MediaStore, options: ReaderOptions | None = None) -> Iterator[Document]:
-    """Yield the documents of one file, in reading order; extracted media go into ``store``.
+def read_source(
+    source: Source,
+    store: MediaStore,
+    options: ReaderOptions | None = None,
+    note: Callable[[SourceError], None] | None = None,
+) -> Iterator[Document]:
+    """Yield the documents of one file and of the files inside it, in reading order; media go into ``store``.
+
+    A file inside another that cannot be read costs that one alone: ``note`` is told, or else the log.
 
     Raises:
-        SourceError: one of its subclasses, with the location and the reason. A file in which there is nothing to read
-            is a ``CorruptFile``, like one without bytes.
+        SourceError: one of its subclasses, with the location and the reason; ``NothingToRead`` when there are no bytes
+            amiss and yet no documents.
     """
-    is_empty = True
-    with _decoding(source):
-        for document in find_format(source).read(source, store, options or ReaderOptions()):
-            is_empty = False
-            yield document
-    if is_empty:
-        raise CorruptFile(source.location, "there is neither text nor media to read in it")
+    nest = _Nest(store, options or ReaderOptions(), note or _logged)
+    found = False
+    for document in nest.read(source):
+        found = True
+        yield document
+    if not (found or nest.noted):
+        raise NothingToRead(source.location, "there is neither text nor media in it")
+
+
+class _Nest:
+    """The reading of one file with all that lies inside it, within the bounds for all together."""
+
+    def __init__(self, store: MediaStore, options: ReaderOptions, note: Callable[[SourceError], None]) -> None:
+        self._store = store
+        self._options = options
+        self._note = note
+        self._files = 0
+        self._bytes = 0
+        self.noted = False
+
+    def read(self, source: Source, depth: int = 0) -> Iterator[Document]:
+        """Yield what is in ``source``, and in what is inside it."""
+        with _decoding(source):
+            for piece in find_format(source).read(source, self._store, self._options):
+                if isinstance(piece, Document):
+                    yield piece
+                else:
+                    yield from self._inside(piece, depth + 1)
+
+    def _inside(self, source: Source, depth: int) -> Iterator[Document]:
+        """One file found inside; only the bounds for all end the reading of the outer one."""
+        self._count(source)
+        try:
+            if depth > MAX_DEPTH:
+                raise FileTooLarge(source.location, f"more than {MAX_DEPTH} files inside one another")
+            yield from self.read(source, depth)
+        except _Exhausted:
+            raise
+        except SourceError as error:
+            self.noted = True
+            self._note(error.at(source.container_path or source.location))
+
+    def _count(self, source: Source) -> None:
+        self._files += 1
+        self._bytes += source.size
+        if self._files > MAX_INNER_FILES:
+            raise _Exhausted(source.location, f"more than {MAX_INNER_FILES:,} files inside")
+        if self._bytes > MAX_INNER_BYTES:
+            raise _Exhausted(source.location, f"more than {MAX_INNER_BYTES >> 30} GiB inside")
+
+
+class _Exhausted(FileTooLarge):
+    """A bound for all the files inside one together."""
+
+
+def _logged(error: SourceError) -> None:
+    _log.warning("left out: %s: %s", type(error).__name__, error.reason)
 
 
 @contextmanager
