@@ -13,7 +13,8 @@ import hashlib
 import json
 import os
 import uuid
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -46,6 +47,7 @@ class MediaStore:
     def __init__(self, root: str | Path = DEFAULT_ROOT) -> None:
         self.root = str(root)
         self._fs, self._base = _filesystem(self.root)
+        self._copies: dict[str, Path] = {}
 
     def __reduce__(self) -> tuple[type[MediaStore], tuple[str]]:
         return MediaStore, (self.root,)
@@ -58,6 +60,26 @@ class MediaStore:
 
     def __hash__(self) -> int:
         return hash(self.root)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it lies in a folder of this disk."""
+        return _is_local(self._fs)
+
+    def method(self, name: str) -> Callable[..., Any]:
+        """A method of the filesystem it lies on, for names below its root; others raise ``PermissionError``."""
+
+        def bounded(path: str, *args: Any) -> Any:
+            if not path.startswith(self._base + "/") or ".." in path:
+                raise PermissionError("not in the media store")
+            return getattr(self._fs, name)(path, *args)
+
+        return bounded
+
+    def lend(self, source: Source) -> None:
+        """Let this object, and no other, find the bytes of a URL where ``source`` has a copy of them."""
+        if source.copy is not None:
+            self._copies[source.location] = source.copy
 
     def add_file(self, path: str | Path, mime_type: str, *, copy: bool = False) -> str:
         """Record a file and return its SHA-256; with ``copy`` its bytes are kept too."""
@@ -105,7 +127,7 @@ class MediaStore:
         entry = self.entry(ref)
         if entry.location is None:
             return self._open_blob(ref)
-        source = Source.of(entry.location)
+        source = replace(Source.of(entry.location), copy=self._copies.get(entry.location))
         self._check(source, entry, ref)
         return source.open()
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,13 +11,39 @@ from llama_index.core.bridge.pydantic import Field, field_validator
 from llama_index.core.node_parser import NodeParser
 from llama_index.core.node_parser.interface import IdFuncCallable
 from llama_index.core.node_parser.node_utils import default_id_func
-from llama_index.core.schema import BaseNode, Document, NodeRelationship, RelatedNodeInfo
+from llama_index.core.schema import BaseNode, Document, Node, NodeRelationship, RelatedNodeInfo
 from llama_index.core.utils import get_tqdm_iterable
 
 from llama_index_gemini_mm import media
 from llama_index_gemini_mm.limits import limits_of
 from llama_index_gemini_mm.media_store import MediaStore, as_media_store
 from llama_index_gemini_mm.modalities import SplitOptions, adopted, handler_of
+from llama_index_gemini_mm.readers import guarded
+from llama_index_gemini_mm.sandbox import bounds_for, inside_worker, shared
+
+Endpoint = Literal["developer", "vertex"]
+
+
+def _here(document: Document, options: SplitOptions, store: MediaStore, endpoint: Endpoint) -> Iterator[Node]:
+    handler = handler_of(document.metadata[media.MODALITY])
+    return handler.split(document, options, store, limits_of(endpoint))
+
+
+def _apart(document: Document, options: SplitOptions, store: MediaStore, endpoint: Endpoint) -> Iterator[Node]:
+    """The same in a worker; one that is lost means ``FileTooLarge`` or ``CorruptFile``."""
+    item = media.media_of(document)
+    size = store.entry(item.ref).size if item else 0
+    location = str(document.metadata.get(media.FILE_PATH) or document.node_id)
+    nodes = shared().start(_here, bounds_for(size), {}, document, options, store, endpoint)
+    with guarded(location), closing(nodes):
+        yield from nodes
+
+
+def _is_decoded(document: Document, store: MediaStore) -> bool:
+    """Whether its media must be looked into, and can be by a process without network."""
+    item = media.media_of(document)
+    looked_into = document.metadata[media.MODALITY] in ("audio", "video", "document")
+    return bool(item and looked_into and not inside_worker() and store.local_path(item.ref.sha256))
 
 
 class MediaNodeParser(NodeParser):
@@ -29,10 +56,13 @@ class MediaNodeParser(NodeParser):
         endpoint: whose limits hold, ``"developer"`` or ``"vertex"``.
         media_store: a ``MediaStore`` or a place for one; the shared default when left out. It is no part of
             ``to_dict``, so moving it changes no cache key.
+        isolated: whether sounds, films and PDFs are decoded in a process of their own, which a broken or hostile file
+            may crash, hang or fill without harm. What lies behind a URL is decoded here.
     """
 
     options: SplitOptions = SplitOptions()
-    endpoint: Literal["developer", "vertex"] = "developer"
+    endpoint: Endpoint = "developer"
+    isolated: bool = Field(default=True, exclude=True)
     id_func: IdFuncCallable = Field(default=default_id_func, exclude=True)
     """Without effect: ids are derived from the document's. Not in ``to_dict``, which could not be read back."""
     media_store: MediaStore = Field(default=None, exclude=True, validate_default=True)
@@ -56,8 +86,8 @@ class MediaNodeParser(NodeParser):
     def _split(self, document: Document) -> Iterable[BaseNode]:
         ours = adopted(document, self.media_store)
         source = RelatedNodeInfo(node_id=document.node_id, node_type=document.get_type(), hash=document.hash)
-        handler = handler_of(ours.metadata[media.MODALITY])
-        for node in handler.split(ours, self.options, self.media_store, limits_of(self.endpoint)):
+        split = _apart if self.isolated and _is_decoded(ours, self.media_store) else _here
+        for node in split(ours, self.options, self.media_store, self.endpoint):
             node.relationships[NodeRelationship.SOURCE] = source
             yield node
 

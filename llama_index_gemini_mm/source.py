@@ -28,6 +28,8 @@ class Source:
     data: bytes | None = field(default=None, repr=False)
     container_path: str | None = None
     """Set for content found inside another file: ``mail.eml!/report.pdf``."""
+    copy: Path | None = field(default=None, repr=False, compare=False)
+    """A file on this disk with the same bytes, for a location that is not."""
 
     @classmethod
     def of_path(cls, path: str | Path) -> Source:
@@ -79,6 +81,8 @@ class Source:
             raise SourceError(self.location, _reason(error)) from error
 
     def _open_stored(self) -> BinaryIO:
+        if self.copy is not None:
+            return self.copy.open("rb")
         if not self.is_url:
             return Path(self.location).open("rb")
         import fsspec

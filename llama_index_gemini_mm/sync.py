@@ -9,6 +9,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from llama_index_gemini_mm.errors import InvalidRequest, LimitExceeded, MediaMis
 from llama_index_gemini_mm.manifest import FileRecord, Manifest
 from llama_index_gemini_mm.media import MODALITY
 from llama_index_gemini_mm.node_parser import MediaNodeParser
-from llama_index_gemini_mm.readers import MediaReader, Skipped
+from llama_index_gemini_mm.readers import MediaReader, Outcome, ReadReport, Skipped
 from llama_index_gemini_mm.source import Source
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,8 @@ _ONE_FILES_FAULT = (SourceError, MediaMissing, LimitExceeded, InvalidRequest)
 class SyncReport:
     """What a sync did: ``files`` is the sum of ``indexed``, ``unchanged`` and ``skipped``.
 
-    ``nodes`` counts the new ones by modality, ``embedded`` the contents that were sent.
+    ``nodes`` counts the new ones by modality, ``embedded`` the contents that were sent; ``notes`` names files inside
+    others, such as attachments, that could not be read.
     """
 
     files: int = 0
@@ -46,6 +48,7 @@ class SyncReport:
     unchanged: int = 0
     removed: int = 0
     skipped: tuple[Skipped, ...] = ()
+    notes: tuple[Skipped, ...] = ()
     nodes: dict[str, int] = field(default_factory=dict)
     embedded: int = 0
     tokens: int = 0
@@ -54,7 +57,7 @@ class SyncReport:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
-        return asdict(self) | {"skipped": [asdict(s) for s in self.skipped]}
+        return asdict(self) | {"skipped": list(map(asdict, self.skipped)), "notes": list(map(asdict, self.notes))}
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class Synchronizer:
         self._manifest = manifest
         self._on_progress = on_progress
         self._skipped: list[Skipped] = []
+        self._notes = ReadReport()
         self._nodes: Counter[str] = Counter()
         self._indexed = 0
         self._done = 0
@@ -118,6 +122,7 @@ class Synchronizer:
             unchanged=unchanged,
             removed=removed,
             skipped=tuple(self._skipped),
+            notes=tuple(self._notes.skipped),
             nodes=dict(self._nodes),
             embedded=spent.contents,
             tokens=spent.total_tokens,
@@ -139,24 +144,24 @@ class Synchronizer:
 
     def _store_all(self, pending: list[_Pending], known: dict[str, FileRecord], total: int, before: Usage) -> None:
         group: list[_Split] = []
-        for source, root, record in pending:
-            group += self._split(source, root, record, known)
-            if sum(len(each.nodes) for each in group) >= _GROUP_NODES:
-                self._store(group)
-                group = []
-            self._done += 1
-            self._tell(source, total, before)
+        sources = ((source, root) for source, root, _ in pending)
+        with closing(self._reader.read_all(sources, then=self._parser)) as files:
+            for (_, _, record), (source, nodes) in zip(pending, files, strict=True):
+                group += self._split(record, nodes, known)
+                if sum(len(each.nodes) for each in group) >= _GROUP_NODES:
+                    self._store(group)
+                    group = []
+                self._done += 1
+                self._tell(source, total, before)
         self._store(group)
 
-    def _split(
-        self, source: Source, root: str | None, record: FileRecord, known: dict[str, FileRecord]
-    ) -> Iterator[_Split]:
+    def _split(self, record: FileRecord, outcome: Outcome, known: dict[str, FileRecord]) -> Iterator[_Split]:
         try:
-            nodes = self._parser.get_nodes_from_documents(list(self._reader.read(source, root)))
+            nodes = list(outcome(self._notes.skip))
         except _ONE_FILES_FAULT as error:
             self._skip(record, error)
             return
-        old = known.get(source.location)
+        old = known.get(record.path)
         ids = tuple(node.node_id for node in nodes)
         yield _Split(replace(record, node_ids=ids), nodes, old.node_ids if old else ())
 

@@ -19,7 +19,19 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 ORDER = [
     *("cli", "demo", "index", "query_engine", "sync", "manifest", "retriever", "vector_store"),
     *("batch", "embedding", "embedding_settings", "calls", "portions", "inputs", "pricing"),
-    *("node_parser", "readers", "modalities", "engine", "media_store", "codecs", "media", "source", "limits", "errors"),
+    *(
+        "node_parser",
+        "readers",
+        "modalities",
+        "engine",
+        "media_store",
+        "codecs",
+        "media",
+        "source",
+        "sandbox",
+        "limits",
+        "errors",
+    ),
 ]
 MAY_IMPORT = {room: set(ORDER[position:]) for position, room in enumerate(ORDER)}
 MAY_IMPORT["emulator"] = {"emulator", "limits", "errors"}

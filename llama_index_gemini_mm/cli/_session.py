@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -95,11 +95,13 @@ def nodes_of(inputs: list[str], store: MediaStore, skipped: list[Skipped]) -> It
     """The nodes of all files, one file after the other; those that cannot be read go to ``skipped``."""
     from llama_index_gemini_mm.errors import SourceError
     from llama_index_gemini_mm.node_parser import MediaNodeParser
-    from llama_index_gemini_mm.readers import MediaReader, Skipped
+    from llama_index_gemini_mm.readers import MediaReader, ReadReport
 
     reader, parser = MediaReader(store), MediaNodeParser(media_store=store)
-    for source, root in reader.scan(inputs):
-        try:
-            yield from parser.get_nodes_from_documents(list(reader.read(source, root)))
-        except SourceError as error:
-            skipped.append(Skipped(source.location, type(error).__name__, error.reason))
+    report = ReadReport(skipped=skipped)
+    with closing(reader.read_all(reader.scan(inputs), then=parser)) as files:
+        for _, nodes in files:
+            try:
+                yield from nodes(report.skip)
+            except SourceError as error:
+                report.skip(error)

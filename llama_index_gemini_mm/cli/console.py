@@ -72,7 +72,7 @@ def show_report(report: SyncReport, *, as_json: bool) -> None:
     if report.nodes:
         out.print("nodes: " + ", ".join(f"{count} {name}" for name, count in sorted(report.nodes.items())))
     out.print(f"embedded {report.embedded}, {report.tokens:,} tokens, about ${report.usd:.4f}, {report.seconds:.1f} s")
-    for skipped in report.skipped:
+    for skipped in (*report.skipped, *report.notes):
         line = Text(f"skipped {_short_path(skipped.file)}: {skipped.error}: {skipped.reason}", style="yellow")
         out.print(line, soft_wrap=True)
 

@@ -18,7 +18,8 @@ from llama_index_gemini_mm.readers._base import (
     Piece,
     ReaderOptions,
 )
-from llama_index_gemini_mm.readers._reader import MediaReader, media_file_extractor
+from llama_index_gemini_mm.readers._isolated import guarded
+from llama_index_gemini_mm.readers._reader import MediaReader, Outcome, media_file_extractor
 from llama_index_gemini_mm.readers._registry import find_format, formats, media_type, read_source
 from llama_index_gemini_mm.readers._report import ReadReport, Skipped
 from llama_index_gemini_mm.readers._walk import Readable
@@ -31,6 +32,7 @@ __all__ = [
     "DocumentBuilder",
     "Format",
     "MediaReader",
+    "Outcome",
     "Piece",
     "ReadReport",
     "Readable",
@@ -38,6 +40,7 @@ __all__ = [
     "Skipped",
     "find_format",
     "formats",
+    "guarded",
     "media_file_extractor",
     "media_type",
     "read_source",

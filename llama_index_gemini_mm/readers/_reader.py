@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from llama_index.core.readers.base import BaseReader
-from llama_index.core.schema import Document
+from llama_index.core.schema import BaseNode, Document
 
 from llama_index_gemini_mm import media
 from llama_index_gemini_mm.errors import ConfigurationError, SourceError
 from llama_index_gemini_mm.media_store import MediaStore, as_media_store
 from llama_index_gemini_mm.readers import _unread
 from llama_index_gemini_mm.readers._base import ReaderOptions
+from llama_index_gemini_mm.readers._isolated import Note, Reading, Then
 from llama_index_gemini_mm.readers._registry import formats, read_source
 from llama_index_gemini_mm.readers._report import ReadReport
 from llama_index_gemini_mm.readers._walk import Readable, sources_of
+from llama_index_gemini_mm.sandbox import Bounds, inside_worker, shared
 from llama_index_gemini_mm.source import Source
 
 _log = logging.getLogger(__name__)
+Outcome = Callable[[Note], Iterator[BaseNode]]
 _RESERVED = frozenset((media.MEDIA_REF, media.MIME_TYPE, media.MODALITY, media.TITLE))
 
 
@@ -39,6 +45,9 @@ class MediaReader(BaseReader):
             it in the report.
         recursive: whether folders inside folders are read.
         hidden: whether files and folders whose names begin with a dot are read.
+        workers: how many files are read at once, each in a process of its own that a broken or hostile file may
+            crash, hang or fill without harm (``sandbox``). 0 reads in this process: for files that you trust.
+        bounds: what such a process may use.
 
     Attributes:
         report: what the last finished ``load_data`` of this reader read and left out. Threads that share a reader pass
@@ -53,6 +62,8 @@ class MediaReader(BaseReader):
         on_error: Literal["raise", "skip"] = "raise",
         recursive: bool = True,
         hidden: bool = False,
+        workers: int = 2,
+        bounds: Bounds = Bounds(),  # noqa: B008 - frozen
     ) -> None:
         if on_error not in ("raise", "skip"):
             raise ConfigurationError(f"on_error is {on_error!r}; it must be 'raise' or 'skip'")
@@ -61,6 +72,8 @@ class MediaReader(BaseReader):
         self.on_error = on_error
         self.recursive = recursive
         self.hidden = hidden
+        self.workers = workers
+        self.bounds = bounds
         self.report = ReadReport()
 
     def load_data(
@@ -99,17 +112,18 @@ class MediaReader(BaseReader):
     ) -> Iterator[Document]:
         """Like ``load_data``, one document at a time; a skipped file that breaks half way keeps its beginning."""
         report = report if report is not None else ReadReport()
-        for source, root in self.scan(file, fs):
-            report.files += 1
-            try:
-                for document in self.read(source, root):
-                    report.documents += 1
-                    yield _with_extra(document, extra_info or {})
-            except SourceError as error:
-                if self.on_error == "raise":
-                    raise
-                report.skip(error)
-                _log.warning("skipped %s: %s: %s", source.name, type(error).__name__, error.reason)
+        with closing(self.read_all(self.scan(file, fs))) as files:
+            for source, documents in files:
+                report.files += 1
+                try:
+                    for document in documents(report.skip):
+                        report.documents += 1
+                        yield _with_extra(cast("Document", document), extra_info or {})
+                except SourceError as error:
+                    if self.on_error == "raise":
+                        raise
+                    report.skip(error)
+                    _log.warning("skipped %s: %s: %s", source.name, type(error).__name__, error.reason)
 
     async def aload_data(
         self,
@@ -130,14 +144,62 @@ class MediaReader(BaseReader):
         """
         return sources_of(file, fs, recursive=self.recursive, hidden=self.hidden)
 
-    def read(self, source: Source, root: str | None = None) -> Iterator[Document]:
+    def read(self, source: Source, root: str | None = None, note: Note | None = None) -> Iterator[Document]:
         """The documents of one source; ``root`` is the folder that its relative links may not leave.
+
+        ``note`` is told of files inside it that could not be read; else the log is.
 
         Raises:
             SourceError: one of its subclasses, whatever ``on_error`` says.
         """
-        options = replace(self.options, link_root=self.options.link_root or root)
-        return read_source(source, self.media_store, options)
+        with closing(self.read_all([(source, root)])) as files:
+            for _, documents in files:
+                yield from cast("Iterator[Document]", documents(note or _log_note))
+
+    def read_all(
+        self, sources: Iterable[tuple[Source, str | None]], then: Then | None = None
+    ) -> Generator[tuple[Source, Outcome], None, None]:
+        """Read many files, ``workers`` of them at once, and yield each with what has become of it, in their order.
+
+        An ``Outcome`` is called with a function that is told of files inside that were left out; it yields the
+        documents, or what ``then`` makes of all documents of a file, and raises ``SourceError``. Take the nodes of one
+        file before the next file.
+        """
+        if not self.workers or inside_worker():
+            for source, root in sources:
+                yield source, partial(self._here, source, root, then)
+            return
+        under_way: deque[tuple[Source, Outcome]] = deque()
+        with ExitStack() as stack:
+            for source, root in sources:
+                under_way.append((source, self._started(source, root, then, stack)))
+                if len(under_way) >= self.workers:
+                    yield under_way.popleft()
+            while under_way:
+                yield under_way.popleft()
+
+    def _started(self, source: Source, root: str | None, then: Then | None, stack: ExitStack) -> Outcome:
+        try:
+            reading = Reading(shared(), source, self.media_store, self._options(root), self.bounds, then)
+        except SourceError as error:
+            return partial(_failed, error)
+        stack.callback(reading.close)
+        return reading.nodes
+
+    def _here(self, source: Source, root: str | None, then: Then | None, note: Note) -> Iterator[BaseNode]:
+        documents = read_source(source, self.media_store, self._options(root), note)
+        return documents if then is None else iter(then(list[BaseNode](documents)))
+
+    def _options(self, root: str | None) -> ReaderOptions:
+        return replace(self.options, link_root=self.options.link_root or root)
+
+
+def _failed(error: SourceError, note: Note) -> Iterator[BaseNode]:
+    raise error
+
+
+def _log_note(error: SourceError) -> None:
+    _log.warning("left out: %s: %s", type(error).__name__, error.reason)
 
 
 def _with_extra(document: Document, extra: Mapping[str, Any]) -> Document:

@@ -1,0 +1,177 @@
+"""Reading in a worker process: what goes there, what comes back, and what a lost worker means for the file.
+
+A worker has no network. The bytes of a URL are therefore fetched here and lie beside it, and a media store that is not
+on this disk is written to through this process.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from llama_index.core.schema import BaseNode
+
+from llama_index_gemini_mm.errors import CorruptFile, FileTooLarge, GeminiMMError, SourceError
+from llama_index_gemini_mm.media_store import MediaStore
+from llama_index_gemini_mm.readers._base import ReaderOptions
+from llama_index_gemini_mm.readers._registry import read_source
+from llama_index_gemini_mm.sandbox import Bounds, Sandbox, WorkerLost, ask_parent, bounds_for
+from llama_index_gemini_mm.source import Source
+
+_log = logging.getLogger(__name__)
+_STORE_METHODS = ("exists", "cat_file", "makedirs", "pipe_file", "mv")
+
+Then = Callable[[list[BaseNode]], Iterable[BaseNode]]
+"""What is done with the documents of a file in the same worker: a node parser. It is pickled."""
+Note = Callable[[SourceError], None]
+
+
+class Reading:
+    """One file being read in a worker. Begins at once; iterate over it, or close it."""
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        source: Source,
+        store: MediaStore,
+        options: ReaderOptions,
+        bounds: Bounds,
+        then: Then | None = None,
+    ) -> None:
+        self._source = source
+        with ExitStack() as stack:
+            at_hand = stack.enter_context(_Fetched(source)) if source.is_url else source
+            task = (at_hand, _for_worker(store), options, then)
+            self._stream = sandbox.start(_pieces, bounds_for(at_hand.size, bounds), _services(store), *task)
+            stack.callback(self._stream.close)
+            self._stack = stack.pop_all()
+
+    def nodes(self, note: Note) -> Iterator[BaseNode]:
+        """Yield the documents, or what ``then`` made of them; ``note`` is told of files inside that were left out.
+
+        Raises:
+            SourceError: one of its subclasses; a worker that is lost means ``FileTooLarge`` or ``CorruptFile``.
+        """
+        try:
+            with guarded(self._source.location):
+                for piece in self._stream:
+                    if isinstance(piece, SourceError):
+                        note(piece)
+                    else:
+                        yield piece
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Stop, and clean up."""
+        self._stack.close()
+
+
+@contextmanager
+def guarded(location: str) -> Iterator[None]:
+    """Turn the loss of a worker into an error of the file at ``location``."""
+    try:
+        yield
+    except WorkerLost as lost:
+        kind = CorruptFile if lost.cause == "crash" else FileTooLarge
+        raise kind(location, str(lost)) from lost
+
+
+def _pieces(
+    source: Source, store: MediaStore, options: ReaderOptions, then: Then | None
+) -> Iterator[BaseNode | SourceError]:
+    """In the worker: the documents of a file or what becomes of them, and notes."""
+    notes: list[SourceError] = []
+    store.lend(source)
+    documents = read_source(source, store, options, notes.append)
+    try:
+        for node in documents if then is None else then(list[BaseNode](documents)):
+            yield from _drained(notes)
+            yield node
+        yield from _drained(notes)
+    except GeminiMMError:
+        raise
+    except RecursionError as error:
+        raise FileTooLarge(source.location, "nested too deeply") from error
+    except MemoryError:
+        raise
+    except Exception as error:
+        # The last resort, at the border of the process: whatever a file makes a library do costs that file alone.
+        _log.exception("%s could not be read, for a reason that should have been foreseen", source.name)
+        raise CorruptFile(source.location, f"reading it failed ({type(error).__name__})") from error
+
+
+def _drained(notes: list[SourceError]) -> Iterator[SourceError]:
+    while notes:
+        yield notes.pop(0)
+
+
+class _Fetched:
+    """The bytes of a URL in a temporary file, for as long as the block lasts."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._folder = tempfile.TemporaryDirectory(prefix="gemini-mm-")
+
+    def __enter__(self) -> Source:
+        copy = Path(self._folder.name) / "copy"
+        with self._source.open() as stream, copy.open("wb") as file:
+            shutil.copyfileobj(stream, file, 1 << 20)
+        return replace(self._source, copy=copy)
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+
+
+class _RelayedFiles:
+    """The file system of a media store, for a worker: what fsspec has and the store uses, done by the parent."""
+
+    def exists(self, name: str) -> bool:
+        """Whether there is such a file."""
+        return bool(ask_parent("exists", name))
+
+    def cat_file(self, name: str) -> bytes:
+        """All bytes of a file; raises ``FileNotFoundError``."""
+        return bytes(ask_parent("cat_file", name))
+
+    def makedirs(self, name: str, *, exist_ok: bool) -> None:
+        """Make a folder."""
+        ask_parent("makedirs", name, exist_ok)
+
+    def pipe_file(self, name: str, data: bytes) -> None:
+        """Write a file."""
+        ask_parent("pipe_file", name, data)
+
+    def mv(self, old: str, new: str) -> None:
+        """Rename a file."""
+        ask_parent("mv", old, new)
+
+    def open(self, name: str, mode: str) -> BinaryIO:
+        """Open a file for reading."""
+        return io.BytesIO(self.cat_file(name))
+
+
+class _RelayedStore(MediaStore):
+    """A media store that is written to through the parent."""
+
+    def __init__(self, root: str | Path) -> None:
+        super().__init__(root)
+        self._fs = _RelayedFiles()
+
+    def __reduce__(self) -> tuple[type[MediaStore], tuple[str]]:
+        return _RelayedStore, (self.root,)
+
+
+def _for_worker(store: MediaStore) -> MediaStore:
+    return store if store.is_local else _RelayedStore(store.root)
+
+
+def _services(store: MediaStore) -> Mapping[str, Callable[..., Any]]:
+    return {} if store.is_local else {name: store.method(name) for name in _STORE_METHODS}
