@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, cast
 from llama_index_gemini_mm.codecs import Undecodable
 from llama_index_gemini_mm.errors import CorruptFile, MediaMissing
 from llama_index_gemini_mm.media import Fragment, MediaRef
+from llama_index_gemini_mm.sandbox import bounds_for, guarded, inside_worker, shared
 from llama_index_gemini_mm.source import Source
 
 DEFAULT_ROOT = "./storage/media"
@@ -42,15 +43,18 @@ class MediaStore:
 
     Args:
         root: a folder, or an fsspec URL for storage that several machines share. Made when first written to.
+        isolated: whether media are cut in a process of its own, which a broken or hostile file may crash, hang or fill
+            without harm (``sandbox``). What lies behind a URL is cut here.
     """
 
-    def __init__(self, root: str | Path = DEFAULT_ROOT) -> None:
+    def __init__(self, root: str | Path = DEFAULT_ROOT, *, isolated: bool = True) -> None:
         self.root = str(root)
+        self.isolated = isolated
         self._fs, self._base = _filesystem(self.root)
         self._copies: dict[str, Path] = {}
 
-    def __reduce__(self) -> tuple[type[MediaStore], tuple[str]]:
-        return MediaStore, (self.root,)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _store, (self._base if self.is_local else self.root, self.isolated)  # elsewhere . is another folder
 
     def __repr__(self) -> str:
         return "MediaStore()"
@@ -143,6 +147,12 @@ class MediaStore:
         ``MediaMissing``, or ``CorruptFile`` when the content cannot be decoded.
         """
         entry = self.entry(ref)
+        if not self.isolated or inside_worker() or self.local_path(ref.sha256) is None:
+            return self._cut(ref, entry)
+        with guarded(entry.location or str(ref)):
+            return shared().call(MediaStore._cut, bounds_for(entry.size), self, ref, entry)
+
+    def _cut(self, ref: MediaRef, entry: Entry) -> tuple[bytes, str]:
         with self.open(ref) as stream:
             try:
                 return _cut(stream, entry.mime_type, ref.fragment)
@@ -183,6 +193,10 @@ class MediaStore:
         self._fs.mv(draft, name)
 
 
+def _store(root: str, isolated: bool) -> MediaStore:
+    return MediaStore(root, isolated=isolated)
+
+
 def _filesystem(root: str) -> tuple[Any, str]:
     from fsspec.core import url_to_fs
 
@@ -205,7 +219,7 @@ def _cut(stream: BinaryIO, mime_type: str, fragment: Fragment) -> tuple[bytes, s
     if kind == "image":
         from llama_index_gemini_mm.codecs import image
 
-        return image.cut(stream, fragment.box)
+        return image.cut(stream, fragment.box, fragment.first_page)
     if kind == "audio" or (kind == "video" and fragment.track == "audio"):
         from llama_index_gemini_mm.codecs import audio
 

@@ -18,8 +18,7 @@ from llama_index_gemini_mm import media
 from llama_index_gemini_mm.limits import limits_of
 from llama_index_gemini_mm.media_store import MediaStore, as_media_store
 from llama_index_gemini_mm.modalities import SplitOptions, adopted, handler_of
-from llama_index_gemini_mm.readers import guarded
-from llama_index_gemini_mm.sandbox import bounds_for, inside_worker, shared
+from llama_index_gemini_mm.sandbox import bounds_for, guarded, inside_worker, shared
 
 Endpoint = Literal["developer", "vertex"]
 

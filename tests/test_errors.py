@@ -15,6 +15,7 @@ SAMPLES = [
     errors.CorruptFile("a.pdf", "cut off"),
     errors.EncryptedFile("a.pdf", "needs a password"),
     errors.FileTooLarge("a.png", "too many pixels"),
+    errors.NothingToRead("silence.wav", "it is silent from beginning to end"),
     errors.MissingDependency("a.heic", "pillow-heif", "heif"),
     errors.SourceError("a", "no such file"),
     errors.MediaMissing("media://00", "a.mp3", "the file is gone"),

@@ -18,7 +18,6 @@ from llama_index_gemini_mm.readers._base import (
     Piece,
     ReaderOptions,
 )
-from llama_index_gemini_mm.readers._isolated import guarded
 from llama_index_gemini_mm.readers._reader import MediaReader, Outcome, media_file_extractor
 from llama_index_gemini_mm.readers._registry import find_format, formats, media_type, read_source
 from llama_index_gemini_mm.readers._report import ReadReport, Skipped
@@ -40,7 +39,6 @@ __all__ = [
     "Skipped",
     "find_format",
     "formats",
-    "guarded",
     "media_file_extractor",
     "media_type",
     "read_source",

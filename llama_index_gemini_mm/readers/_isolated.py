@@ -11,7 +11,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,7 +22,7 @@ from llama_index_gemini_mm.errors import CorruptFile, FileTooLarge, GeminiMMErro
 from llama_index_gemini_mm.media_store import MediaStore
 from llama_index_gemini_mm.readers._base import ReaderOptions
 from llama_index_gemini_mm.readers._registry import read_source
-from llama_index_gemini_mm.sandbox import Bounds, Sandbox, WorkerLost, ask_parent, bounds_for
+from llama_index_gemini_mm.sandbox import Bounds, Sandbox, ask_parent, bounds_for, guarded
 from llama_index_gemini_mm.source import Source
 
 _log = logging.getLogger(__name__)
@@ -72,16 +72,6 @@ class Reading:
     def close(self) -> None:
         """Stop, and clean up."""
         self._stack.close()
-
-
-@contextmanager
-def guarded(location: str) -> Iterator[None]:
-    """Turn the loss of a worker into an error of the file at ``location``."""
-    try:
-        yield
-    except WorkerLost as lost:
-        kind = CorruptFile if lost.cause == "crash" else FileTooLarge
-        raise kind(location, str(lost)) from lost
 
 
 def _pieces(
@@ -165,7 +155,7 @@ class _RelayedStore(MediaStore):
         super().__init__(root)
         self._fs = _RelayedFiles()
 
-    def __reduce__(self) -> tuple[type[MediaStore], tuple[str]]:
+    def __reduce__(self) -> tuple[Any, ...]:
         return _RelayedStore, (self.root,)
 
 

@@ -191,7 +191,8 @@ class MediaReader(BaseReader):
         return documents if then is None else iter(then(list[BaseNode](documents)))
 
     def _options(self, root: str | None) -> ReaderOptions:
-        return replace(self.options, link_root=self.options.link_root or root)
+        folder = self.options.link_root or root
+        return replace(self.options, link_root=folder and str(Path(folder).absolute()))
 
 
 def _failed(error: SourceError, note: Note) -> Iterator[BaseNode]:

@@ -10,6 +10,16 @@ kept for the next task, because starting one takes a second.
 from __future__ import annotations
 
 from llama_index_gemini_mm.sandbox._channel import ask_parent, inside_worker
-from llama_index_gemini_mm.sandbox._pool import Bounds, Sandbox, Stream, WorkerLost, bounds_for, shared
+from llama_index_gemini_mm.sandbox._pool import Bounds, Sandbox, Stream, WorkerLost, bounds_for, guarded, shared
 
-__all__ = ["Bounds", "Sandbox", "Stream", "WorkerLost", "ask_parent", "bounds_for", "inside_worker", "shared"]
+__all__ = [
+    "Bounds",
+    "Sandbox",
+    "Stream",
+    "WorkerLost",
+    "ask_parent",
+    "bounds_for",
+    "guarded",
+    "inside_worker",
+    "shared",
+]

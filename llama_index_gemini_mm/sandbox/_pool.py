@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import IO, Any, Generic, Literal, ParamSpec, TypeVar
 
+from llama_index_gemini_mm.errors import CorruptFile, FileTooLarge
 from llama_index_gemini_mm.sandbox._channel import Channel
 from llama_index_gemini_mm.sandbox._worker import PACKAGE
 
@@ -76,6 +77,16 @@ class WorkerLost(Exception):
     def __init__(self, cause: Literal["time", "memory", "crash"], text: str) -> None:
         self.cause = cause
         super().__init__(text)
+
+
+@contextlib.contextmanager
+def guarded(location: str) -> Iterator[None]:
+    """Turn the loss of a worker into an error of the file at ``location``: ``CorruptFile`` or ``FileTooLarge``."""
+    try:
+        yield
+    except WorkerLost as lost:
+        kind = CorruptFile if lost.cause == "crash" else FileTooLarge
+        raise kind(location, str(lost)) from lost
 
 
 class _Worker:
@@ -223,6 +234,7 @@ class Sandbox:
         self._idle: list[_Worker] = []
         self._lock = threading.Lock()
         self._process_id = os.getpid()
+        self._answers = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))
         atexit.register(self.close)
 
     def start(
@@ -246,6 +258,13 @@ class Sandbox:
             raise
         return Stream(self, worker, bounds, services)
 
+    def call(self, function: Callable[P, T], bounds: Bounds, *args: P.args, **_: P.kwargs) -> T:
+        """What a function of some module returns in a worker; as many at once as there are processors, others wait."""
+        with self._answers:
+            (answer,) = self.start(_once, bounds, {}, function, args)
+            result: T = answer
+            return result
+
     def take_back(self, worker: _Worker) -> None:
         """Keep an idle worker, or end it."""
         with self._lock:
@@ -265,6 +284,10 @@ class Sandbox:
             if self._process_id != os.getpid():
                 self._process_id, self._idle = os.getpid(), []  # they belong to the process this one was forked from
             return self._idle.pop() if self._idle else None
+
+
+def _once(function: Callable[..., T], args: tuple[Any, ...]) -> Iterator[T]:
+    yield function(*args)
 
 
 @cache
