@@ -117,11 +117,7 @@ def scenarios() -> list[Scenario]:
             "start",
             "reading one small file, the first time and later",
             ("first-file", "later-file"),
-            (
-                Target(
-                    "later as a share of the first", 0.2, lambda s: s["later-file"] / s["first-file"], at_most=True
-                ),
-            ),
+            (Target("later as a share of the first", 0.2, lambda s: s["later-file"] / s["first-file"], at_most=True),),
         ),
     ]
 

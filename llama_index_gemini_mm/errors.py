@@ -114,14 +114,17 @@ class NothingToRead(SourceError):
 
 
 class MissingDependency(SourceError):
-    """A reader for this format exists, but the library it needs is not installed."""
+    """A reader for this format exists, but what it needs is not installed: a library, which an extra brings, or a
+    program, for which ``how`` says how to get it.
+    """
 
     exit_code = 15
 
-    def __init__(self, path: str, package: str, extra: str) -> None:
+    def __init__(self, path: str, package: str, extra: str = "", how: str = "") -> None:
         self.package = package
         self.extra = extra
-        super().__init__(path, f"needs {package}: pip install 'llama-index-gemini-mm[{extra}]'")
+        how = how or f"pip install 'llama-index-gemini-mm[{extra}]'"
+        super().__init__(path, f"needs {package}: {how}")
 
 
 class MediaMissing(GeminiMMError):

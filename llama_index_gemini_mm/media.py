@@ -4,7 +4,7 @@ A reference names content, never a path::
 
     media://<sha256>#t=30,60              seconds 30 to 60          W3C Media Fragments
     media://<sha256>#track=audio&t=0,60   the sound of a film       W3C Media Fragments
-    media://<sha256>#page=3-5             pages 3 to 5, from 1      RFC 8118
+    media://<sha256>#page=3-5             pages 3 to 5, from 1      RFC 8118 (of a TIFF too)
     media://<sha256>#page=3&xywh=percent:10,20,30,40
 
 It travels as a ``media_ref: …`` line in the text that LlamaIndex hands to the embedding model, because that text is all
@@ -58,12 +58,14 @@ LONGITUDE = "longitude"
 SENDER = "sender"
 RECIPIENTS = "recipients"
 CHAPTER = "chapter"
+THUMBNAIL_REF = "thumbnail_ref"
+"""A picture in the media store to show a segment of film by, as a ``media://`` reference."""
 HIDDEN = "hidden"
 """``True`` for slides, sheets and rows that the author has hidden."""
 
 EMBEDDED_KEYS = (MEDIA_REF, TITLE)
 """The only metadata that the embedding model sees."""
-HIDDEN_FROM_LLM = (MEDIA_REF, SOURCE_SHA256, MIME_TYPE, FILE_SIZE, MODALITY, BBOX)
+HIDDEN_FROM_LLM = (MEDIA_REF, SOURCE_SHA256, MIME_TYPE, FILE_SIZE, MODALITY, BBOX, THUMBNAIL_REF)
 MEDIA_KEYS = (MEDIA_REF, MIME_TYPE)
 """Keys that must not pass from a media document to a text node cut from its caption."""
 

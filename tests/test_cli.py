@@ -78,7 +78,19 @@ def test_json_of_index(folder: Path) -> None:
     report = json.loads(run("index", folder, "--storage", "s", "--offline", "--json").stdout)
 
     assert list(report) == [
-        *("files", "indexed", "unchanged", "removed", "skipped", "nodes", "embedded", "tokens", "usd", "seconds"),
+        *(
+            "files",
+            "indexed",
+            "unchanged",
+            "removed",
+            "skipped",
+            "notes",
+            "nodes",
+            "embedded",
+            "tokens",
+            "usd",
+            "seconds",
+        ),
     ]
     assert report["nodes"] == {"image": 2, "audio": 1, "text": 1}
     assert report["skipped"] == [

@@ -73,7 +73,7 @@ def test_the_drop_in_example_has_eight_lines() -> None:
 def test_every_format_is_in_the_table() -> None:
     """A reader without a row, or a suffix that no row names, would be a secret."""
     table = README.split("| format |")[1].split("\n\n")[0].lower()
-    named = {"text": "text, csv", "image": "png", "audio": "mp3", "video": "mp4"}
+    named = {"code": "source code", "notebook": "jupyter notebook"}
     for format_ in formats():
         assert named.get(format_.name, format_.name) in table
 

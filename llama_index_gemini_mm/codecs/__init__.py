@@ -10,3 +10,7 @@ from __future__ import annotations
 
 class Undecodable(ValueError):
     """The bytes are not what their MIME type says, or are broken; the text is the reason, without the content."""
+
+
+class TooMuch(Undecodable):
+    """Sound as it may be, it passes a bound of what is decoded; the text says which."""

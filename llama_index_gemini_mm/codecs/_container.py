@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -26,6 +29,11 @@ DEMUXERS: Mapping[str, str] = {
     "audio/x-ms-wma": "asf",
     "audio/amr": "amr",
     "audio/ac3": "ac3",
+    "audio/eac3": "eac3",
+    "audio/x-caf": "caf",
+    "audio/basic": "au",
+    "audio/webm": "matroska",
+    "audio/x-matroska": "matroska",
     "video/mp4": "mov",
     "video/quicktime": "mov",
     "video/3gpp": "mov",
@@ -36,9 +44,12 @@ DEMUXERS: Mapping[str, str] = {
     "video/mp2t": "mpegts",
     "video/x-ms-wmv": "asf",
     "video/x-flv": "flv",
+    "video/ogg": "ogg",
 }
 """The one FFmpeg demuxer that may open content of a registered MIME type."""
 
+_NOTHING_ELSE = {"protocol_whitelist": "none"}
+"""FFmpeg reads the stream it is given; whatever file or address that names is not opened."""
 MICROSECONDS = 1_000_000
 MAX_LEAP_SECONDS = 600.0
 """A longer leap between neighbouring time stamps is a broken time stamp, not a pause."""
@@ -46,13 +57,16 @@ _BLIND_SEEK_SECONDS = 12.0
 """How much earlier than wanted a stream without an index is entered, so that a key frame comes in time."""
 TOLERANCE = 0.001
 """Seconds by which written times may differ from those in the container: references carry milliseconds."""
+_UNTITLED = re.compile(r"((chapter|kapitel|chapitre|cap[ií]tulo|track)?[\s#]*\d*|[\d:.,]+)", re.IGNORECASE)
 _SEQUENCE_HEADER = b"\x00\x00\x01\xb3"
 """What MPEG video starts with when it lies bare in a file, without the system layer that ``mpeg`` expects."""
 
 
 @contextmanager
-def opened(stream: BinaryIO, mime_type: str) -> Iterator[InputContainer]:
+def opened(stream: BinaryIO, mime_type: str, *, seek_by_size: bool = False) -> Iterator[InputContainer]:
     """A container over ``stream``, read from its beginning.
+
+    With ``seek_by_size`` places are computed from the size of the frames, which all have to be equal.
 
     Raises ``Undecodable`` for a MIME type outside ``DEMUXERS`` and for every failure of FFmpeg inside the block.
     """
@@ -63,11 +77,16 @@ def opened(stream: BinaryIO, mime_type: str) -> Iterator[InputContainer]:
     if demuxer == "mpeg" and stream.read(4) == _SEQUENCE_HEADER:
         demuxer = "mpegvideo"
     stream.seek(0)
+    options = {**_NOTHING_ELSE, "fflags": "+fastseek"} if seek_by_size else _NOTHING_ELSE
     try:
-        with av.open(stream, mode="r", format=demuxer, metadata_errors="replace") as container:
+        with av.open(
+            stream, mode="r", format=demuxer, metadata_errors="replace", container_options=options
+        ) as container:
             yield container
     except FFmpegError as error:
-        raise Undecodable(f"not readable as {mime_type}: {(error.strerror or 'broken content').lower()}") from error
+        # Out of memory is what FFmpeg says of tables with absurd lengths.
+        reason = "broken content" if error.errno == errno.ENOMEM else (error.strerror or "broken content").lower()
+        raise Undecodable(f"not readable as {mime_type}: {reason}") from error
     except (UnicodeDecodeError, MemoryError, OverflowError) as error:
         raise Undecodable(f"not readable as {mime_type}: broken content") from error
 
@@ -94,10 +113,11 @@ def frames_of(packets: Iterable[Any]) -> Iterator[Any]:
 
 def measured_seconds(container: InputContainer, track: Any) -> float:
     """The end of the last packet, found by reading them all; headers of many formats only guess it."""
-    zero, last = origin(container), 0.0
+    zero, last, unit = origin(container), 0.0, float(track.time_base)
     for packet in container.demux(track):
-        length = seconds(packet.duration, packet.time_base)
-        at = last if packet.pts is None else seconds(packet.pts, packet.time_base) - zero
+        length = (packet.duration or 0) * unit
+        length = length if length < MAX_LEAP_SECONDS else 0.0
+        at = last if packet.pts is None else packet.pts * unit - zero
         last = max(last, (at if at - last < MAX_LEAP_SECONDS else last) + length)
     return last
 
@@ -130,3 +150,23 @@ def tags_of(*sources: Mapping[str, str]) -> dict[str, str]:
             if value.strip():
                 tags.setdefault(name.lower(), value.strip())
     return tags
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """From ``start`` to ``end`` seconds; ``title`` is empty where it says no more than a number or a time."""
+
+    start: float
+    end: float
+    title: str
+
+
+def chapters_of(container: InputContainer) -> list[Chapter]:
+    """The chapters that a container lists, in order."""
+    found = []
+    for entry in container.chapters():
+        start, end = (seconds(entry[name], entry["time_base"]) for name in ("start", "end"))
+        if 0 <= start < end:
+            title = " ".join(entry["metadata"].get("title", "").split())
+            found.append(Chapter(start, end, "" if _UNTITLED.fullmatch(title) else title))
+    return sorted(found, key=lambda chapter: chapter.start)

@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 
-PREPROCESSING_VERSION = 1
+PREPROCESSING_VERSION = 2
 """Raised whenever the same media would be uploaded in another form, so that vectors of the old form are not taken for
 those of the new one."""
 

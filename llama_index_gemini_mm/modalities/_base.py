@@ -29,6 +29,8 @@ class SplitOptions(BaseModel):
 
     Lengths are seconds, chunk sizes tokens. Shorter segments find the place more exactly and cost more vectors; the
     price of the content itself stays the same but for the overlap, of which at most half a chunk or segment is used.
+    The sound of a film is cut where its pictures are, so that both nodes of one place name the same seconds. With
+    ``key_frames`` each segment of film also gives an image node over the same seconds: a key frame, captioned alike.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -102,7 +104,7 @@ class MediaHandler(ModalityHandler):
             yield from text_nodes(document, captions)
             return
         for fragment, place in self.fragments(item.ref, options, store, limits):
-            yield segment(document, item, fragment, place, captions[0] if captions else "")
+            yield segment(document, item, fragment, place, _in_chapter(captions[0] if captions else "", place))
         yield from text_nodes(document, captions[1:], first=1)
 
     def parts(self, ref: MediaRef, caption: str, store: MediaStore, limits: Limits) -> list[Part]:
@@ -124,6 +126,11 @@ def media_stream(ref: MediaRef, store: MediaStore) -> Iterator[tuple[BinaryIO, s
             yield stream, entry.mime_type
         except Undecodable as error:
             raise CorruptFile(entry.location or str(ref), str(error)) from error
+
+
+def _in_chapter(caption: str, place: Place) -> str:
+    """The caption of a node below the title of the chapter that it stands in, if there is one."""
+    return "\n".join(filter(None, (str(place.get(media.CHAPTER, "")), caption)))
 
 
 def segment(document: Document, item: MediaItem, fragment: Fragment, place: Place, caption: str) -> Node:

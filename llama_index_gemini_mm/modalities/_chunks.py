@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.utils import get_tokenizer
@@ -37,6 +37,18 @@ def chunks_of(text: str, chunk_size: int, chunk_overlap: int, *, title: str = ""
         secondary_chunking_regex=_PIECE,
     )
     return splitter.split_text(text)
+
+
+def lines_of(text: str, chunks: Sequence[str], first_line: int) -> Iterator[tuple[int, int]]:
+    """The first and last line of each chunk of ``text``, whose own first line has the number ``first_line``."""
+    start = counted = lines = 0
+    for number, chunk in enumerate(chunks):
+        # A chunk begins behind the one before, of which it may repeat the end.
+        found = text.find(chunk, start + min(number, 1))
+        start = max(found, start)
+        lines += text.count("\n", counted, start)
+        counted = start
+        yield first_line + lines, first_line + lines + chunk.count("\n")
 
 
 def _counter(size: int, room: int) -> Callable[[str], range]:

@@ -18,6 +18,8 @@ MARGIN = 0.5
 """Seconds kept free below a limit: packets end where frames do, a little later than asked for."""
 REMAINDER = 2.0
 """A rest of this many seconds is not worth a vector of its own and joins the last segment."""
+_AROUND_SECONDS = 0.5
+"""Silence that is kept before and after what sounds: a breath, the fading of a room."""
 _SMOOTH_SECONDS = 0.25
 _QUIET_DB = 3.0
 """Pauses within this of the quietest one are as good; the latest of them gives the fewest segments."""
@@ -53,6 +55,29 @@ def quietest(levels: np.ndarray[Any, np.dtype[np.float32]], step: float, earlies
     smooth = np.convolve(window, np.ones(width) / width, mode="valid")
     best = int(np.flatnonzero(smooth <= smooth.min() + _QUIET_DB)[-1])
     return (first + best + width / 2) * step
+
+
+def sounding(heard: np.ndarray[Any, np.dtype[np.bool_]], step: float, duration: float, pause: float) -> list[Span]:
+    """The times within ``duration`` at which something sounds, with half a second around.
+
+    ``heard`` says for every ``step`` seconds whether something does. Silence of more than ``pause`` seconds parts two
+    spans, a shorter one does not; at the ends so little of it that it would not be worth a cut stays.
+    """
+    at = np.flatnonzero(heard)
+    if not len(at):
+        return []
+    parted = np.flatnonzero(np.diff(at) * step > max(pause, 2 * _AROUND_SECONDS))
+    firsts, lasts = at[np.append(0, parted + 1)] * step, (at[np.append(parted, len(at) - 1)] + 1) * step
+    found = [
+        (max(0.0, float(first) - _AROUND_SECONDS), min(duration, float(last) + _AROUND_SECONDS))
+        for first, last in zip(firsts, lasts, strict=True)
+        if first < duration
+    ]
+    if found and found[0][0] < _AROUND_SECONDS:
+        found[0] = 0.0, found[0][1]
+    if found and duration - found[-1][1] < _AROUND_SECONDS:
+        found[-1] = found[-1][0], duration
+    return found
 
 
 def strongest(changes: Sequence[tuple[float, float]], earliest: float, latest: float) -> float:

@@ -1,4 +1,4 @@
-"""Sound: segments that end at pauses."""
+"""Sound: segments that end at pauses, and none of silence."""
 
 from __future__ import annotations
 
@@ -11,9 +11,21 @@ from llama_index_gemini_mm.limits import TOKENS_PER_AUDIO_SECOND, Limits, Modali
 from llama_index_gemini_mm.media import Fragment, MediaRef
 from llama_index_gemini_mm.media_store import MediaStore
 from llama_index_gemini_mm.modalities._base import MediaHandler, Place, SplitOptions, media_stream
-from llama_index_gemini_mm.modalities._timeline import MARGIN, REMAINDER, Span, quietest, spans, stretch, whole
+from llama_index_gemini_mm.modalities._film_timeline import sound_fragments
+from llama_index_gemini_mm.modalities._timeline import (
+    MARGIN,
+    REMAINDER,
+    quietest,
+    sounding,
+    spans,
+    stretch,
+    whole,
+)
 
-_STEP = 0.05
+_STEP = audio.STEP_SECONDS
+_LONGEST_PAUSE = 10.0
+"""Seconds of silence inside a segment; a longer pause is left out. Never more than half a segment, so that no segment
+can be silence alone."""
 
 
 class AudioHandler(MediaHandler):
@@ -25,28 +37,36 @@ class AudioHandler(MediaHandler):
     def fragments(
         self, ref: MediaRef, options: SplitOptions, store: MediaStore, limits: Limits
     ) -> Iterator[tuple[Fragment, Place]]:
-        """Yield the recording, or segments of it that overlap."""
-        duration = self.extent(ref, store)
+        """Yield the recording, or segments of it that overlap; the sound of a film over the seconds of its pictures.
+
+        Silence is left out, at both ends and inside.
+        """
+        if ref.fragment.track == "audio":
+            yield from sound_fragments(ref, options, store, limits)
+            return
         limit = (self.limit(limits) or math.inf) - MARGIN
-        if duration <= min(options.audio_segment_seconds + REMAINDER, limit):
+        start = ref.fragment.start or 0.0
+        levels, duration = self._loudness(ref, store)
+        pause = min(_LONGEST_PAUSE, options.audio_segment_seconds / 2)
+        heard = sounding(levels > audio.silence_below(levels), _STEP, duration, pause)
+        if heard == [(0.0, duration)] and duration <= min(options.audio_segment_seconds + REMAINDER, limit):
             yield whole(ref.fragment, duration)
             return
-        for span in self._spans(ref, options, store, limit):
-            yield stretch(ref.fragment, span)
+        overlap = min(options.audio_overlap_seconds, options.audio_segment_seconds / 2)
+        for bounds in heard:
+            for first, last in spans(
+                bounds,
+                options.audio_segment_seconds,
+                limit,
+                lambda begin, latest: quietest(levels, _STEP, begin + 0.75 * (latest - begin), latest),
+                lambda _, end: end - overlap,
+            ):
+                yield stretch(ref.fragment, (start + first, start + last))
 
-    def _spans(self, ref: MediaRef, options: SplitOptions, store: MediaStore, limit: float) -> Iterator[Span]:
+    def _loudness(self, ref: MediaRef, store: MediaStore) -> audio.Loudness:
+        start, end = ref.fragment.start or 0.0, ref.fragment.end
         with media_stream(ref, store) as (stream, mime_type):
-            levels = audio.loudness(stream, mime_type, _STEP)
-        target = options.audio_segment_seconds
-        overlap = min(options.audio_overlap_seconds, target / 2)
-        finish = len(levels) * _STEP
-        yield from spans(
-            (ref.fragment.start or 0.0, min(finish, ref.fragment.end or finish)),
-            target,
-            limit,
-            lambda start, latest: quietest(levels, _STEP, start + 0.75 * (latest - start), latest),
-            lambda _, end: end - overlap,
-        )
+            return audio.listen(stream, mime_type, _STEP, start, math.inf if end is None else end)
 
     def extent(self, ref: MediaRef, store: MediaStore) -> float:
         """Seconds."""

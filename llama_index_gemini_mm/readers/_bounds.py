@@ -20,6 +20,8 @@ MAX_XML_DEPTH = 256
 MAX_CELLS = 5_000_000
 """Cells of one workbook or table that hold something."""
 MAX_PIXELS = 178_956_970
-"""Pixels of one picture: twice what Pillow warns of, and where it stops."""
+"""Pixels of one picture: twice what Pillow warns of, and where it stops. ``codecs.image`` holds pictures to it."""
 MAX_BLOCKS = 200_000
 """Paragraphs, pictures and tables of one document."""
+MAX_SECONDS = 48 * 3600.0
+"""Length of one film or recording; broken time stamps claim years, and each half minute would become a vector."""

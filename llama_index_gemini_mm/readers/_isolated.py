@@ -21,6 +21,7 @@ from llama_index.core.schema import BaseNode
 from llama_index_gemini_mm.errors import CorruptFile, FileTooLarge, GeminiMMError, SourceError
 from llama_index_gemini_mm.media_store import MediaStore
 from llama_index_gemini_mm.readers._base import ReaderOptions
+from llama_index_gemini_mm.readers._pictures import FETCH, remote
 from llama_index_gemini_mm.readers._registry import read_source
 from llama_index_gemini_mm.sandbox import Bounds, Sandbox, ask_parent, bounds_for, guarded
 from llama_index_gemini_mm.source import Source
@@ -49,7 +50,7 @@ class Reading:
         with ExitStack() as stack:
             at_hand = stack.enter_context(_Fetched(source)) if source.is_url else source
             task = (at_hand, _for_worker(store), options, then)
-            self._stream = sandbox.start(_pieces, bounds_for(at_hand.size, bounds), _services(store), *task)
+            self._stream = sandbox.start(_pieces, bounds_for(at_hand.size, bounds), _services(store, options), *task)
             stack.callback(self._stream.close)
             self._stack = stack.pop_all()
 
@@ -163,5 +164,7 @@ def _for_worker(store: MediaStore) -> MediaStore:
     return store if store.is_local else _RelayedStore(store.root)
 
 
-def _services(store: MediaStore) -> Mapping[str, Callable[..., Any]]:
-    return {} if store.is_local else {name: store.method(name) for name in _STORE_METHODS}
+def _services(store: MediaStore, options: ReaderOptions) -> Mapping[str, Callable[..., Any]]:
+    writing = () if store.is_local else _STORE_METHODS
+    fetch = remote(options)
+    return {name: store.method(name) for name in writing} | ({FETCH: fetch} if fetch else {})

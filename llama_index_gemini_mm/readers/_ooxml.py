@@ -1,33 +1,40 @@
-"""Word and PowerPoint packages: recognising them, refusing locked and oversized ones; what charts and diagrams say."""
+"""Office packages: recognising them, handing on sound ones, and what their parts have in common."""
 
 from __future__ import annotations
 
 import io
+import logging
+import re
 import zipfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Mapping
+from datetime import UTC
 from typing import Any, BinaryIO
 
-from llama_index_gemini_mm.errors import CorruptFile, EncryptedFile, FileTooLarge
+from llama_index_gemini_mm.errors import CorruptFile, EncryptedFile
+from llama_index_gemini_mm.media import AUTHOR, CREATED, KEYWORDS, LANGUAGE, one_line
 from llama_index_gemini_mm.readers._base import BY_BOTH, BY_CONTENT, BY_SUFFIX, NO_MATCH
-from llama_index_gemini_mm.readers._text import table
+from llama_index_gemini_mm.readers._ooxml_parts import BROKEN_ZIP, CONTENT_TYPES, check_sizes, mended
 from llama_index_gemini_mm.source import Source
 
+_log = logging.getLogger(__name__)
 ZIP_MAGIC = b"PK\x03\x04"
 OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _LOCKED = "EncryptedPackage".encode("utf-16-le")
-_TYPES = "[Content_Types].xml"
 
-MAX_XML_BYTES = 64 * 2**20
-"""A bound on one XML part, unpacked: a very long book has 5 MiB, and its parsed form takes ten times as much memory."""
-MAX_BYTES = 2**30
-"""A bound on all parts, unpacked."""
-_BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, RuntimeError)
-BROKEN_PART = (*_BROKEN_ZIP, KeyError, IndexError, AttributeError, TypeError, AssertionError)
+_FILE_NAME = re.compile(r"[^/]{1,200}\.(?:png|jpe?g|gif|bmp|tiff?|webp|emf|wmf|svg|heic|mp[34]|mov|wav|m4[av])", re.I)
+_OF_TEMPLATES = ("python-docx", "2013-12-23T23:15:00+00:00", "2013-01-27T09:14:16+00:00")
+"""What libraries leave in documents that say nothing of themselves."""
+_NO_YEAR = 1601
+"""The year 0 of Windows, which stands for none."""
+_REMARK = re.compile(r"Description automatically generated|AI-generated content may be incorrect", re.I)
+
+BROKEN_PART = (*BROKEN_ZIP, KeyError, IndexError, AttributeError, TypeError, AssertionError)
 """What python-docx and python-pptx raise, besides errors of their own, on packages with missing or senseless parts."""
 
 CHART = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
 DRAWING = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
+MARKUP = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
+SVG_BLIP = "{http://schemas.microsoft.com/office/drawing/2016/SVG/main}svgBlip"
 DIAGRAM = "{http://schemas.openxmlformats.org/drawingml/2006/diagram}"
 EMU_PER_PIXEL = 9525
 """English metric units in a pixel of 1/96 inch."""
@@ -41,7 +48,7 @@ def score(source: Source, folder: str, suffixes: tuple[str, ...]) -> int:
         names = _names(source)
         if names is None:
             return BY_SUFFIX if named else NO_MATCH
-        found = _TYPES in names and any(name.startswith(folder) for name in names)
+        found = CONTENT_TYPES in names and any(name.startswith(folder) for name in names)
         return (BY_BOTH if named else BY_CONTENT) if found else NO_MATCH
     return BY_SUFFIX if named and source.head.startswith(OLE_MAGIC) and is_locked(source) else NO_MATCH
 
@@ -50,7 +57,7 @@ def _names(source: Source) -> list[str] | None:
     try:
         with source.open() as stream, zipfile.ZipFile(stream) as package:
             return package.namelist()
-    except _BROKEN_ZIP:
+    except BROKEN_ZIP:
         return None
 
 
@@ -63,7 +70,8 @@ def package(source: Source, what: str, main_type: str, other_types: tuple[str, .
     """A stream over a sound package for the library that opens it.
 
     Templates, shows and files with macros differ from plain documents in the content type of their main part alone;
-    they are handed on as what they otherwise are.
+    they are handed on as what they otherwise are. So are files in the strict form of the standard, and relations to
+    parts that are not there are left out.
 
     Args:
         source: the file.
@@ -80,70 +88,60 @@ def package(source: Source, what: str, main_type: str, other_types: tuple[str, .
         raise EncryptedFile(source.location, f"the {what} needs a password; save a copy without one")
     try:
         with source.open() as stream, zipfile.ZipFile(stream) as opened:
-            _check_sizes(source, what, opened)
-            types = opened.read(_TYPES)
-            plain = types
-            for other in other_types:
-                plain = plain.replace(other.encode(), main_type.encode())
-            return source.open() if plain == types else _with_types(opened, plain)
+            check_sizes(source, what, opened)
+            changes = mended(opened, dict.fromkeys(other_types, main_type))
+            return _changed(opened, changes) if changes else source.open()
     except KeyError as error:
         raise CorruptFile(source.location, f"not a readable {what}: its list of parts is missing") from error
-    except _BROKEN_ZIP as error:
+    except BROKEN_ZIP as error:
         raise CorruptFile(source.location, f"not a readable {what}: the package is broken or cut off") from error
 
 
-def _check_sizes(source: Source, what: str, opened: zipfile.ZipFile) -> None:
-    parts = opened.infolist()
-    largest = max((p.file_size for p in parts if p.filename.endswith((".xml", ".rels", ".vml"))), default=0)
-    total = sum(p.file_size for p in parts)
-    for size, bound in ((largest, MAX_XML_BYTES), (total, MAX_BYTES)):
-        if size > bound:
-            reason = f"the {what} unpacks to {size >> 20} MiB, at most {bound >> 20} are read"
-            raise FileTooLarge(source.location, reason)
-
-
-def _with_types(opened: zipfile.ZipFile, types: bytes) -> BinaryIO:
+def _changed(opened: zipfile.ZipFile, changes: Mapping[str, bytes]) -> BinaryIO:
     copy = io.BytesIO()
     with zipfile.ZipFile(copy, "w") as target:
         for part in opened.infolist():
-            target.writestr(part.filename, types if part.filename == _TYPES else opened.read(part))
+            changed = changes.get(part.filename)
+            target.writestr(part.filename, changed if changed is not None else opened.read(part))
     copy.seek(0)
     return copy
 
 
-def part_text(part: Any) -> str:
-    """What a chart part (series as a table) or a diagram part (its words) says; empty for anything else.
-
-    Raises ``lxml.etree.XMLSyntaxError`` for broken parts.
-    """
+def parsed(blob: bytes, name: str) -> Any:
+    """The root element of a part that no other library loads; ``None``, with a note in the log, for a broken one."""
     from lxml import etree
 
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
-    root = etree.fromstring(part.blob, parser=parser)
-    if root.tag == f"{CHART}chartSpace":
-        return _chart_text(root)
-    return "\n".join(_diagram_texts(root)) if root.tag == f"{DIAGRAM}dataModel" else ""
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, load_dtd=False)
+    try:
+        return etree.fromstring(blob, parser=parser)
+    except (etree.LxmlError, ValueError) as error:
+        _log.info("%s is left out: it is broken (%s)", name, type(error).__name__)
+        return None
 
 
-def _chart_text(root: Any) -> str:
-    """The title, and the cached values: a row a category, a column a series."""
-    title = " ".join("".join(t.text or "" for t in root.iterfind(f".//{CHART}title//{DRAWING}t")).split())
-    series = list(root.iter(f"{CHART}ser"))
-    names = [" ".join(_points(s, "tx").values()) or f"Series {n}" for n, s in enumerate(series, 1)]
-    categories = next(filter(None, (_points(s, "cat") or _points(s, "xVal") for s in series)), {})
-    values = [_points(s, "val") or _points(s, "yVal") for s in series]
-    keys = sorted({*categories, *(key for column in values for key in column)})
-    rows = [[categories.get(key, ""), *(column.get(key, "") for column in values)] for key in keys]
-    return "\n\n".join(filter(None, (title, table([["", *names], *rows]) if rows else "")))
+def alternative(properties: Any) -> str:
+    """The title and alternative text that a drawing's properties carry.
+
+    File names are left out, which libraries put there, and the remark that a program wrote it.
+    """
+    found = () if properties is None else (properties.get(name) or "" for name in ("title", "descr", "alt"))
+    lines = [" ".join(line.split()) for words in found for line in words.splitlines()]
+    kept = (line for line in lines if line and not _FILE_NAME.fullmatch(line) and not _REMARK.search(line))
+    return "\n".join(dict.fromkeys(kept))
 
 
-def _points(series: Any, name: str) -> dict[int, str]:
-    points = series.iterfind(f"{CHART}{name}//{CHART}pt")
-    return {int(p.get("idx", "0")): p.findtext(f"{CHART}v") or "" for p in points}
+def properties(core: Any, untitled: str) -> tuple[str, dict[str, str]]:
+    """The title in the core properties, and author, date of creation, keywords and language under keys of ``media.py``.
 
-
-def _diagram_texts(root: Any) -> Iterator[str]:
-    for point in root.iter(f"{DIAGRAM}pt"):
-        words = " ".join("".join(t.text or "" for t in point.iter(f"{DRAWING}t")).split())
-        if words:
-            yield words
+    Args:
+        core: the ``core_properties`` of python-docx or python-pptx.
+        untitled: the title that some programs give to what nobody has named.
+    """
+    title = one_line(core.title or "")
+    is_dated = core.created and core.created.year > _NO_YEAR
+    created = core.created.replace(tzinfo=UTC).isoformat() if is_dated else ""
+    found = {AUTHOR: core.author, CREATED: created, KEYWORDS: core.keywords, LANGUAGE: core.language}
+    said = {
+        key: one_line(value) for key, value in found.items() if value and value.strip() and value not in _OF_TEMPLATES
+    }
+    return "" if title == untitled else title, said

@@ -5,14 +5,26 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, unquote_to_bytes
 
 from llama_index_gemini_mm.codecs import Undecodable
+from llama_index_gemini_mm.readers._base import ReaderOptions
+from llama_index_gemini_mm.readers._remote import Remote
 from llama_index_gemini_mm.readers.image import decoded_info, is_picture
-from llama_index_gemini_mm.source import Source
+from llama_index_gemini_mm.readers.svg import is_drawing
+from llama_index_gemini_mm.sandbox import ask_parent, inside_worker
+from llama_index_gemini_mm.source import HEAD_BYTES, Source
 
 MAX_LINKED_BYTES = 64 * 2**20
+NOWHERE = Source.of_bytes(b"", "")
+"""A file whose links are relative to nothing on this disk: a mail, a page in an e-book."""
+FETCH = "fetch"
+"""The service of the parent process that does so."""
+Fetch = Callable[[str], bytes | None]
+"""From an http(s) link to the bytes of a picture."""
 
 
 def is_large_enough(width: float, height: float, shown: float, min_side: int) -> bool:
@@ -36,14 +48,42 @@ def usable_mime(data: bytes, min_side: int, shown: float = 0.0) -> str | None:
     return info.mime_type if info and is_large_enough(info.width, info.height, shown, min_side) else None
 
 
-def linked_bytes(source: Source, link: str, root: str | None) -> bytes | None:
+def drawn(data: bytes) -> tuple[bytes, str]:
+    """An SVG drawing as a picture, and the words in it; other bytes as they are, and no words.
+
+    Of a drawing that shows nothing, or that cannot be drawn, nothing is left.
+    """
+    if not is_drawing(data[:HEAD_BYTES]):
+        return data, ""
+    from llama_index_gemini_mm.codecs import svg
+
+    try:
+        drawing = svg.render(data)
+    except Undecodable:
+        return b"", ""
+    return (b"", "") if drawing.is_blank else (drawing.data, drawing.caption)
+
+
+def remote(options: ReaderOptions) -> Fetch | None:
+    """What fetches the pictures that one document links to by http(s); ``None`` unless the options ask for it.
+
+    A worker has no network: there, its parent fetches them.
+    """
+    if not options.fetch_remote:
+        return None
+    return partial(ask_parent, FETCH) if inside_worker() else Remote()
+
+
+def linked_bytes(source: Source, link: str, root: str | None, fetch: Fetch | None = None) -> bytes | None:
     """What a picture link in a file names: a ``data:`` URI, or a file below ``root`` (by default the file's folder).
 
-    Anything else gives ``None``: nothing is fetched from the network, and no link leads out of the folder, be it by
-    ``..``, an absolute path, or a symbolic link.
+    An http(s) link is given to ``fetch``, when there is one (see ``remote``). Anything else gives ``None``: no link
+    leads out of the folder, be it by ``..``, an absolute path, or a symbolic link.
     """
     if link[:5].lower() == "data:":
         return _data_uri(link)
+    if link[:8].lower().startswith(("http://", "https://", "//")):
+        return fetch(link) if fetch else None
     path = unquote(link.partition("#")[0].partition("?")[0])
     if source.local_path is None or not path or "\0" in path or ":" in path or path.startswith(("/", "\\")):
         return None

@@ -13,7 +13,7 @@ from llama_index.core.schema import Document
 
 from llama_index_gemini_mm.media import HEADING_SEPARATOR, Locator
 from llama_index_gemini_mm.readers._base import DocumentBuilder, ReaderOptions
-from llama_index_gemini_mm.readers._pictures import usable_mime
+from llama_index_gemini_mm.readers._pictures import drawn, usable_mime
 
 _log = logging.getLogger(__name__)
 _MAX_CONTEXT = 500
@@ -30,10 +30,15 @@ class Heading:
 
 @dataclass(frozen=True)
 class Paragraph:
-    """Text that belongs together: a paragraph, a list, a table, a piece of code."""
+    """Text that belongs together: a paragraph, a list, a table, a piece of code.
+
+    ``is_item`` is set for one item of a list, which stays with its neighbours; text that begins with ``- `` is one
+    anyway.
+    """
 
     text: str
     is_caption: bool = False
+    is_item: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,11 +46,14 @@ class Picture:
     """A picture and what its author wrote to it: alternative text, title, caption.
 
     ``shown`` is the shorter side at which it stands on its page, in pixels of 1/96 inch; 0 when that is not known.
+    ``beside`` is the text that it stands in or among, such as its row of a table: it goes with a picture that has no
+    caption, in place of the paragraph before.
     """
 
     data: bytes = field(repr=False)
     words: str = ""
     shown: float = 0.0
+    beside: str = ""
 
 
 Block = Heading | Paragraph | Picture
@@ -55,6 +63,7 @@ Block = Heading | Paragraph | Picture
 class _Section:
     headings: tuple[Heading, ...] = ()
     texts: list[str] = field(default_factory=list)
+    in_list: bool = False
     pictures: list[Picture] = field(default_factory=list)
     """Their ``words`` complete."""
 
@@ -78,12 +87,16 @@ def section_documents(
         if section.texts:
             yield builder.text("\n\n".join(section.texts), title=name, at=at)
         for picture in section.pictures if options.figures else ():
-            mime_type = usable_mime(picture.data, options.min_figure_pixels, picture.shown)
-            if mime_type and picture.data not in seen:
-                yield builder.extracted("image", picture.data, mime_type, text=picture.words, title=name, at=at)
-            elif not mime_type:
-                _log.info("%s: a picture is left out: too small, or of a kind that is not read", builder.source.name)
+            if picture.data in seen:
+                continue
             seen.add(picture.data)
+            data, inside = drawn(picture.data)
+            mime_type = usable_mime(data, options.min_figure_pixels, picture.shown)
+            if mime_type:
+                words = "\n".join(filter(None, (picture.words, inside)))
+                yield builder.extracted("image", data, mime_type, text=words, title=name, at=at)
+            else:
+                _log.info("%s: a picture is left out: too small, or of a kind that is not read", builder.source.name)
 
 
 def _sections(blocks: list[Block]) -> Iterator[_Section]:
@@ -93,18 +106,20 @@ def _sections(blocks: list[Block]) -> Iterator[_Section]:
             yield from _finished(section, block)
             section = _Section((*(h for h in section.headings if h.level < block.level), block))
         elif isinstance(block, Paragraph):
-            _append(section.texts, block.text)
+            _append(section, block)
         else:
             section.pictures.append(replace(block, words=_words(blocks, index, block)))
     yield from _finished(section, None)
 
 
-def _append(texts: list[str], text: str) -> None:
+def _append(section: _Section, paragraph: Paragraph) -> None:
     """Add a paragraph; items of a list stay together."""
-    if texts and text.startswith("- ") and texts[-1].startswith("- "):
-        texts[-1] += "\n" + text
+    is_item = paragraph.is_item or paragraph.text.startswith("- ")
+    if is_item and section.in_list:
+        section.texts[-1] += "\n" + paragraph.text
     else:
-        texts.append(text)
+        section.texts.append(paragraph.text)
+    section.in_list = is_item
 
 
 def _finished(section: _Section, following: Heading | None) -> Iterator[_Section]:
@@ -116,7 +131,7 @@ def _finished(section: _Section, following: Heading | None) -> Iterator[_Section
 
 
 def _words(blocks: list[Block], index: int, picture: Picture) -> str:
-    caption = _caption(blocks, index) or _before(blocks, index)
+    caption = _caption(blocks, index) or picture.beside or _before(blocks, index)
     return "\n".join(dict.fromkeys(filter(None, (picture.words.strip(), caption))))
 
 

@@ -1,15 +1,15 @@
 """Kinds of content that no format here reads, so that the refusal can name them instead of indexing garbage.
 
-Most are binary. Some are text in which the words are wrapped in something else (mail, notebooks, SVG, RTF): read as
+Most are binary. Some are text in which the words are wrapped in something else (SVG, PostScript): read as
 plain text they would fill an index with markup and base64.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from llama_index_gemini_mm.readers._text import looks_like_text
+from llama_index_gemini_mm.readers.svg import is_drawing
 from llama_index_gemini_mm.source import Source
 
 
@@ -23,37 +23,24 @@ class Kind:
 
 
 WRAPPED = (
-    Kind("a Jupyter notebook", (".ipynb",)),
-    Kind("a mail message", (".eml", ".mbox")),
-    Kind("an MHTML archive", (".mhtml", ".mht")),
-    Kind("an SVG drawing", (".svg",)),
-    Kind("an RTF document", (".rtf",), (b"{\\rtf",)),
     Kind("PostScript", (".ps", ".eps"), (b"%!PS",)),
     Kind("a calendar or address book", (".ics", ".vcf"), (b"BEGIN:VCALENDAR", b"BEGIN:VCARD")),
     Kind("a media playlist", (".m3u8", ".m3u", ".pls", ".ffconcat"), (b"#EXTM3U", b"ffconcat version")),
 )
 """Text that is not read as text."""
 
-_SVG = re.compile(
-    rb"\s*(<\?xml[^>]*>\s*)?(<!--(?:(?!-->).)*-->\s*)*(<!DOCTYPE\s+svg[^>]*>\s*)?<(\w+:)?svg[\s>]", re.DOTALL
-)
-_MAIL = re.compile(rb"(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t][^\n]*\n)*){2,}")
-_MAIL_HEADERS = (b"\nfrom:", b"\nmessage-id:", b"\nreceived:", b"\nmime-version:", b"\nreturn-path:")
-
+_DRAWING = Kind("an SVG drawing", (".svg",))
+"""Which has a format of its own, and is text to no other."""
 BINARY = (
-    Kind("an Excel workbook", (".xlsx", ".xlsm", ".xltx", ".xlsb")),
-    Kind("an OpenDocument file", (".odt", ".ods", ".odp", ".odg", ".ott", ".fodt")),
-    Kind("an e-book", (".epub", ".mobi", ".azw", ".azw3", ".fb2")),
-    Kind("an Outlook message", (".msg", ".pst", ".oft")),
-    Kind("an old Office file", (".doc", ".dot", ".xls", ".ppt", ".pps"), (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",)),
-    Kind("a ZIP archive", (".zip", ".jar", ".apk", ".whl"), (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")),
-    Kind("a gzip archive", (".gz", ".tgz"), (b"\x1f\x8b",)),
-    Kind("a bzip2 archive", (".bz2",), (b"BZh",)),
-    Kind("an XZ archive", (".xz",), (b"\xfd7zXZ\x00",)),
+    Kind("an e-book", (".mobi", ".azw", ".azw3", ".fb2")),
+    Kind("an Outlook mailbox", (".pst", ".ost"), (b"!BDN",)),
+    Kind("an Outlook attachment wrapper (TNEF)", (".tnef",), (b"\x78\x9f\x3e\x22",)),
+    Kind("an OLE file, but none of Word, Excel or PowerPoint", (), (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",)),
+    Kind("a program package", (".jar", ".apk", ".whl")),
+    Kind("a ZIP archive", (), (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")),
     Kind("a Zstandard archive", (".zst",), (b"\x28\xb5\x2f\xfd",)),
     Kind("a 7-Zip archive", (".7z",), (b"7z\xbc\xaf\x27\x1c",)),
     Kind("a RAR archive", (".rar",), (b"Rar!\x1a\x07",)),
-    Kind("a tar archive", (".tar",)),
     Kind("a Windows program", (".exe", ".dll", ".msi"), (b"MZ",)),
     Kind("a program", (".so", ".o", ".a", ".bin", ".dylib"), (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")),
     Kind("compiled Python", (".pyc", ".pyd")),
@@ -85,19 +72,7 @@ def wrapped(source: Source) -> Kind | None:
     for kind in WRAPPED:
         if source.suffix in kind.suffixes or source.head.startswith(kind.magic or (b"\xff" * 9,)):
             return kind
-    if _SVG.match(source.head):
-        return WRAPPED[3]
-    if source.suffix not in (".md", ".rst") and _is_mail(source.head):
-        return WRAPPED[1]
-    return None
-
-
-def _is_mail(head: bytes) -> bool:
-    block = _MAIL.match(head)
-    if block is None:
-        return False
-    names = b"\n" + block[0].lower()
-    return sum(name in names for name in _MAIL_HEADERS) >= 2
+    return _DRAWING if is_drawing(source.head) else None
 
 
 def describe(source: Source) -> str:
@@ -109,6 +84,6 @@ def describe(source: Source) -> str:
         return f"{named.name} by its suffix" if named else f"binary data{suffix}"
     if kind is None:
         return f"text{suffix}"
-    if named and kind.name in ("a ZIP archive", "an old Office file"):
+    if named and kind.name in ("a ZIP archive", "an OLE file, but none of Word, Excel or PowerPoint"):
         return named.name
     return kind.name if source.suffix in kind.suffixes or not suffix else f"{kind.name}{suffix}"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import wave
+from contextlib import suppress
 
 import av
 import numpy as np
 import pytest
 
 from llama_index_gemini_mm.codecs import Undecodable, audio
-from media_samples import film, jpeg, mp3, png, sound, wav
+from media_samples import film, jpeg, mp3, png, sound, tone, wav
 
 FORMS = {"mp3": "audio/mpeg", "flac": "audio/flac", "ogg": "audio/ogg", "mp4": "audio/mp4", "aiff": "audio/aiff"}
 
@@ -32,7 +33,7 @@ def test_probe_measures_the_duration(form: str) -> None:
     info = audio.probe(io.BytesIO(sound(form, 2.0, rate=48_000, channels=2)), FORMS[form])
     assert info.duration == pytest.approx(2.0, abs=0.06)
     assert (info.sample_rate, info.channels) == (48_000, 2)
-    assert info.cover is None
+    assert info.covers == ()
 
 
 def test_probe_reads_tags_and_cover() -> None:
@@ -40,7 +41,7 @@ def test_probe_reads_tags_and_cover() -> None:
     data = mp3(1.0, tags=(("title", "Bearing"), ("ARTIST", "Lathe 3")), cover=jpeg())
     info = audio.probe(io.BytesIO(data), "audio/mpeg")
     assert (info.codec, info.tags["title"], info.tags["artist"]) == ("mp3", "Bearing", "Lathe 3")
-    assert info.cover == jpeg()
+    assert [c.data for c in info.covers] == [jpeg()]
 
 
 def test_whole_mp3_passes_through() -> None:
@@ -209,3 +210,44 @@ def test_damage_costs_the_damaged_part_alone() -> None:
     data[middle : middle + 400] = b"\xaa" * 400
     result, _ = audio.cut(io.BytesIO(bytes(data)), "audio/flac", None, None)
     assert len(samples(result)[0]) > 3 * 16_000
+
+
+@pytest.mark.parametrize("layout", ["2.1", "quad", "5.1"])
+def test_every_channel_is_heard(layout: str) -> None:
+    """Sound in one channel alone, be it that of the deep effects, is in the mono that is uploaded."""
+    count = av.AudioLayout(layout).nb_channels
+    for channel in range(count):
+        planes = np.zeros((48_000, count), dtype=np.int16)
+        planes[:, channel] = tone(1.0, rate=48_000, hz=100)
+        target = io.BytesIO()
+        with wave.open(target, "wb") as out:
+            out.setparams((count, 2, 48_000, 0, "NONE", ""))
+            out.writeframes(planes.tobytes())
+        pcm, _, _ = samples(audio.cut(io.BytesIO(target.getvalue()), "audio/wav", None, None)[0])
+        assert np.abs(pcm).max() == pytest.approx(16_384 / count, rel=0.1)
+
+
+@pytest.mark.parametrize("form", ["mp3", "flac", "ogg", "mp4", "aiff", "wav"])
+def test_broken_bits_raise_nothing_else(form: str) -> None:
+    """Flipped bits and missing ends give sound or ``Undecodable``."""
+    good = wav(1.0) if form == "wav" else sound(form, 1.0, rate=48_000)
+    mime_type = FORMS.get(form, "audio/wav")
+    random = np.random.default_rng(11)
+    for _ in range(25):
+        data = bytearray(good[: random.integers(1, len(good) + 1)])
+        for at in random.integers(0, len(data), 12):
+            data[at] ^= 1 << random.integers(0, 8)
+        stream = io.BytesIO(bytes(data))
+        for call in (audio.probe, audio.is_silent, audio.loudness):
+            with suppress(Undecodable):
+                call(stream, mime_type)
+        with suppress(Undecodable):
+            audio.cut(stream, mime_type, 0.2, 0.6)
+
+
+def test_silence_of_a_recording() -> None:
+    """What counts as silence goes by the loud passages, and never below the floor."""
+    levels = np.array([-20] * 50 + [-75] * 50, dtype=np.float32)
+    assert audio.silence_below(levels) == audio.FLOOR_DB
+    assert audio.silence_below(levels + 15) == pytest.approx(-55)
+    assert audio.silence_below(np.full(9, -90, dtype=np.float32)) == audio.FLOOR_DB

@@ -9,8 +9,9 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
-from llama_index_gemini_mm.codecs import Undecodable, video
+from llama_index_gemini_mm.codecs import TooMuch, Undecodable, video
 from media_samples import film, jpeg, mp3, sound
 
 FORMS = {
@@ -269,3 +270,204 @@ def test_damage_costs_the_damaged_part_alone() -> None:
     data[middle : middle + 100] = b"\xff" * 100
     shown = frames(video.cut(io.BytesIO(bytes(data)), "video/x-msvideo", None, None))
     assert len(shown) >= 10
+
+
+def encoded(
+    pictures: list[Any],
+    form: str = "mp4",
+    codec: str = "libx264",
+    fps: int = 10,
+    pix_fmt: str = "yuv420p",
+    **options: str,
+) -> bytes:
+    """A film of RGB pictures; ``aspect`` is that of its pixels."""
+    aspect = options.pop("aspect", "")
+    target = io.BytesIO()
+    with av.open(target, "w", format=form) as out:
+        track: Any = out.add_stream(codec, rate=fps, options=options)
+        track.height, track.width, track.pix_fmt = *pictures[0].shape[:2], pix_fmt
+        if aspect:
+            track.codec_context.sample_aspect_ratio = Fraction(aspect)
+        for number, pixels in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, fps)
+            out.mux(track.encode(frame))
+        out.mux(track.encode(None))
+    return target.getvalue()
+
+
+def flat(color: tuple[int, int, int], size: tuple[int, int] = (64, 48)) -> Any:
+    return np.full((size[1], size[0], 3), color, np.uint8)
+
+
+COLORS = [(200, 30, 30), (30, 200, 30), (30, 30, 200), (200, 200, 30), (30, 200, 200), (200, 30, 200)]
+
+
+@pytest.mark.parametrize(("form", "codec"), [("mp4", "libx264"), ("matroska", "libx265"), ("webm", "libvpx-vp9")])
+@pytest.mark.parametrize(("start", "end"), [(2.0, 4.0), (2.6, 4.6)])
+def test_each_second_shows_what_it_showed(form: str, codec: str, start: float, end: float) -> None:
+    """Copied with B frames or encoded anew, the clip shows at each time what the film shows there."""
+    extra = {"x265-params": "log-level=none:keyint=10"} if codec == "libx265" else {"g": "10"}
+    data = encoded([flat(COLORS[number // 10]) for number in range(60)], form, codec, **extra)
+    mime_type = {"mp4": "video/mp4", "matroska": "video/x-matroska", "webm": "video/webm"}[form]
+    shown = frames(result := video.cut(io.BytesIO(data), mime_type, start, end))
+    assert stream_of(result)[3] == pytest.approx(end - start, abs=0.25)
+    for time, pixels in shown:
+        expected = COLORS[int(start + time + 0.01)]
+        assert np.abs(pixels[24, 32].astype(int) - expected).max() < 40, time
+
+
+def test_frames_before_the_key_frame_are_left_out() -> None:
+    """What an open group of pictures shows before its key frame cannot be decoded from there, and is not copied."""
+    data = encoded(
+        [flat(COLORS[number // 10]) for number in range(40)], **{"g": "10", "bf": "3", "x264-params": "open-gop=1"}
+    )
+    starts = [at for at, _ in video.scene_changes(io.BytesIO(data), "video/mp4")]
+    for start in starts:
+        with av.open(io.BytesIO(video.cut(io.BytesIO(data), "video/mp4", start, start + 1))) as opened:
+            shown = [frame.time for frame in opened.decode(video=0)]
+            packets = sum(packet.size > 0 for packet in opened.demux(video=0))
+        assert shown[0] == 0
+        assert packets <= len(shown)
+
+
+def test_slow_motion_is_encoded_anew() -> None:
+    """A thousand frames a second are not uploaded: the model looks at one."""
+    data = encoded([flat(COLORS[number // 500]) for number in range(2000)], "matroska", fps=1000)
+    shown = frames(video.cut(io.BytesIO(data), "video/x-matroska", None, None))
+    assert len(shown) == 8
+    assert np.abs(shown[2][1][24, 32].astype(int) - COLORS[1]).max() < 40
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p10le", "yuv422p", "yuv444p"])
+def test_other_pixels_become_the_usual_ones(pix_fmt: str) -> None:
+    """10 bits and finer colours are brought to 8 bits, 4:2:0."""
+    data = encoded([flat(COLORS[0])] * 5, pix_fmt=pix_fmt)
+    with av.open(io.BytesIO(video.cut(io.BytesIO(data), "video/mp4", None, None))) as opened:
+        (frame, *_) = opened.decode(video=0)
+        assert frame.format.name == "yuv420p"
+        assert np.abs(frame.to_ndarray(format="rgb24")[24, 32].astype(int) - COLORS[0]).max() < 30
+
+
+def test_hdr_is_shown_bright() -> None:
+    """The white of HDR10 stands at half of its scale, and is white on an ordinary screen."""
+    data = encoded([flat((148, 148, 148))] * 3, pix_fmt="yuv420p10le", **{"x264-params": "transfer=smpte2084"})
+    shown = frames(video.cut(io.BytesIO(data), "video/mp4", None, None))
+    assert shown[0][1].mean() > 180
+    plain = encoded([flat((148, 148, 148))] * 3, pix_fmt="yuv420p10le")
+    assert frames(video.cut(io.BytesIO(plain), "video/mp4", None, None))[0][1].mean() == pytest.approx(148, abs=8)
+
+
+@pytest.mark.parametrize(("aspect", "size"), [("2", (128, 48)), ("1/2", (32, 48)), ("4000", (64, 48))])
+def test_pixels_become_square(aspect: str, size: tuple[int, int]) -> None:
+    """A film made for wide or narrow pixels keeps the shape in which it is shown; an absurd one keeps its own."""
+    data = encoded([flat(COLORS[0])] * 5, "matroska", "mpeg4" if aspect == "4000" else "libx264", aspect=aspect)
+    assert stream_of(video.cut(io.BytesIO(data), "video/x-matroska", None, None))[1:3] == size
+
+
+def test_interlaced_film_has_no_combs() -> None:
+    """Of a frame that holds two moments, one is shown: no line of the one between lines of the other."""
+    combed = flat((20, 20, 20))
+    combed[1::2] = 230
+    data = encoded(
+        [combed] * 5, "mpegts", "mpeg2video", fps=25, flags="+ildct+ilme", field_order="tt", qmin="1", qmax="1"
+    )
+    (_, pixels), *_ = frames(video.cut(io.BytesIO(data), "video/mp2t", None, None))
+    assert np.abs(np.diff(pixels[:, 32, 0].astype(int))).max() < 20
+
+
+def test_damaged_packets_are_not_uploaded() -> None:
+    """Where bytes are lost the units in a packet no longer fit; the stretch is encoded from what can be decoded."""
+    data = bytearray(film(2.0, ("red", "blue"), gop=5))
+    with av.open(io.BytesIO(bytes(data))) as opened:
+        packet = [p for p in opened.demux(video=0) if p.size][12]
+    data[packet.pos : packet.pos + 4] = b"\0\0\xff\xff"
+    shown = frames(video.cut(io.BytesIO(bytes(data)), "video/mp4", None, None))
+    assert len(shown) == 8
+    assert shown[-1][1][40, 50].argmax() == 2
+
+
+def stills(data: bytes, *spans: tuple[float, float], mime_type: str = "video/mp4") -> list[Image.Image]:
+    return [Image.open(io.BytesIO(still)) for still in video.stills(io.BytesIO(data), mime_type, spans)]
+
+
+def test_still_shows_what_there_is_to_see() -> None:
+    """Of several key frames the one with most in it: not the black one, nor the grey."""
+    pattern = flat((255, 255, 255))
+    pattern[::4] = 0
+    shots = [flat((0, 0, 0))] * 40 + [pattern] * 20 + [flat((120, 120, 120))] * 20
+    data = encoded(shots, g="10")
+    (still,), (black,) = stills(data, (0.0, 8.0)), stills(data, (0.0, 2.0))
+    assert (still.format, still.size) == ("JPEG", (64, 48))
+    assert np.asarray(still).std() > 60
+    assert np.asarray(black).mean() < 5
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_stills_of_every_container(form: str) -> None:
+    """Each stretch is shown by a frame of its own, also where there is no index to find it by."""
+    data, mime_type = made(form, seconds=6.0, colors=("red", "lime", "blue"))
+    spans = ((0.0, 2.0), (2.0, 4.0), (4.0, 6.0), (1.9, 3.9))
+    strongest = [int(np.asarray(still)[40, 50].argmax()) for still in stills(data, *spans, mime_type=mime_type)]
+    assert strongest == [0, 1, 2, 1]
+
+
+def test_still_without_a_key_frame_of_its_own() -> None:
+    """A stretch in which no key frame stands is shown by the one before it, upright and small."""
+    data = encoded([flat(COLORS[0], (1280, 720))] * 3, g="100")
+    assert [still.size for still in stills(data, (0.2, 0.3))] == [(640, 360)]
+    assert [still.size for still in stills(film(1.0, ("red",), rotation=90), (0.0, 1.0))] == [(48, 64)]
+    with pytest.raises(Undecodable, match="no picture"):
+        stills(sound("mp4", 1.0), (0.0, 1.0))
+
+
+@pytest.mark.parametrize("form", ["mp4", "matroska", "avi", "webm", "mov"])
+def test_cut_off_film_is_known(form: str) -> None:
+    """What the container promises and what is there: a film that is whole misses nothing."""
+    data, mime_type = made(form, seconds=3.0)
+    assert video.missing_bytes(io.BytesIO(data), mime_type) == 0
+    assert 0 < video.missing_bytes(io.BytesIO(data[: len(data) // 2]), mime_type) <= len(data) / 2 + 1
+    assert video.missing_bytes(io.BytesIO(data[:1]), mime_type) == 0
+    assert video.missing_bytes(io.BytesIO(bytes(5000)), mime_type) == 0
+
+
+def test_recordings_that_nobody_finished_are_not_cut_off() -> None:
+    """A live recording does not know where it will end."""
+    live = film(2.0, form="matroska")
+    size = live.index(b"\x18\x53\x80\x67") + 4
+    live = live[:size] + b"\x01" + b"\xff" * 7 + live[size + 8 :]
+    assert video.missing_bytes(io.BytesIO(live), "video/x-matroska") == 0
+    assert video.missing_bytes(io.BytesIO(film(1.0, form="mpegts")[:5000]), "video/mp2t") == 0
+
+
+def test_cut_off_film_is_as_long_as_what_is_there() -> None:
+    """The duration in the header is not believed where the end is missing."""
+    data = film(8.0, ("red", "blue", "lime", "white"), form="matroska", codec="mpeg4", gop=1)
+    half = video.probe(io.BytesIO(data[: len(data) // 2]), "video/x-matroska")
+    assert 3 < half.duration < 5
+
+
+def test_why_a_film_cannot_be_opened() -> None:
+    """Half a download, a recording that was never finished, and nonsense are told apart."""
+    data = film(1.0, gop=100)
+    index = data.index(b"moov") - 4
+    for part, reason in (
+        (data[: index // 2], "cut off: .* bytes are missing"),
+        (data[:index], r"cut off: its index \(moov\) is missing"),
+        (b"\0\0\0\x18ftypisom" + bytes(100), "not readable as video/mp4|neither picture nor sound"),
+    ):
+        with pytest.raises(Undecodable, match=reason):
+            video.probe(io.BytesIO(part), "video/mp4")
+
+
+def test_frames_of_absurd_size_are_refused() -> None:
+    """Before the first one is decoded."""
+    target = io.BytesIO()
+    with av.open(target, "w", format="mov") as out:
+        track: Any = out.add_stream("png", rate=1)
+        track.width, track.height, track.pix_fmt = 8200, 8200, "gray"
+        out.mux(track.encode(av.VideoFrame.from_ndarray(np.zeros((8200, 8200), np.uint8), format="gray")))
+        out.mux(track.encode(None))
+    for call in (video.probe, video.scene_changes):
+        with pytest.raises(TooMuch, match="more than 67,108,864 pixels"):
+            call(target, "video/quicktime")

@@ -82,14 +82,6 @@ def test_short_recordings_stay_whole(modality: Modality, store: MediaStore, docu
     assert resource.path == store.local_path(ref_of(node).sha256)
 
 
-def test_silence_gives_nodes_too(store: MediaStore, document: MakeDocument) -> None:
-    """A recording in which nothing sounds is covered like any other, in segments as long as may be."""
-    nodes = split(document("audio", wav(12.0, pauses=((0, 12),)), "audio/wav"), store)
-    found = spans(nodes)
-    assert_covers(found, 12.0, 1.0, 6.0)
-    assert len(found) == 4
-
-
 def test_sound_of_a_film_keeps_its_track(store: MediaStore, document: MakeDocument) -> None:
     """Segments of a film's sound name the sound, and are audio."""
     data = film(9.0, sound=True)

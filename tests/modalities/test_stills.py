@@ -16,7 +16,7 @@ from llama_index_gemini_mm.limits import DEVELOPER_API, VERTEX, Modality
 from llama_index_gemini_mm.media import EmbedText, Fragment, MediaRef
 from llama_index_gemini_mm.media_store import MediaStore
 from llama_index_gemini_mm.modalities import SplitOptions, handler_of, modality_of, parts_of
-from media_samples import pdf, png
+from media_samples import encoded, gif, pdf, picture, png
 from modalities.conftest import MakeDocument
 
 TEN = tuple(f"page {n}" for n in range(1, 11))
@@ -128,3 +128,33 @@ def test_document_without_media_gives_its_words(store: MediaStore) -> None:
     bare = media.build(Document, "d", "image", "Only words", {})
     (node,) = split(bare, store)
     assert (node.metadata[media.MODALITY], node.get_content()) == ("text", "Only words")
+
+
+def test_an_animation_is_several_pictures(store: MediaStore, document: MakeDocument) -> None:
+    """One node and one Content of the caption and the frames, each at the price of a picture."""
+    (node,) = split(document("image", gif(("red", "blue", "lime")), "image/gif"), store)
+    caption, *frames = parts_of(EmbedText("A caption", "A title", ref_of(node)), store, DEVELOPER_API)
+    assert caption.text == "A title\nA caption"
+    assert [(f.mime_type, f.tokens) for f in frames] == [("image/png", 258)] * 3
+    assert handler_of("image").tokens(ref_of(node), store) == 3 * 258
+    shown = [Image.open(io.BytesIO(f.data or b"")).convert("RGB").getpixel((3, 3)) for f in frames]
+    assert shown == [(255, 0, 0), (0, 0, 255), (0, 255, 0)]
+
+
+def test_a_long_animation_fits_one_content(store: MediaStore, document: MakeDocument) -> None:
+    """Six frames at most, as many pictures as one Content may hold."""
+    colors = tuple((n * 9, 255 - n * 9, n) for n in range(28))
+    item = document("image", gif(colors), "image/gif")
+    for limits in (DEVELOPER_API, VERTEX):
+        frames = parts_of(EmbedText("", ref=ref_of(item)), store, limits)
+        assert len(frames) == limits.media["image"].max_count == 6
+    assert handler_of("image").tokens(ref_of(item), store) == 6 * 258
+
+
+def test_a_page_of_a_tiff_is_one_picture(store: MediaStore, document: MakeDocument) -> None:
+    """A document over one page of a file gives that page."""
+    data = encoded(picture("red"), "TIFF", save_all=True, append_images=[picture("blue")])
+    (node,) = split(document("image", data, "image/tiff", fragment=Fragment(first_page=2)), store)
+    assert str(ref_of(node)).endswith("#page=2")
+    (part,) = parts_of(EmbedText("", ref=ref_of(node)), store, DEVELOPER_API)
+    assert Image.open(io.BytesIO(part.data or b"")).convert("RGB").getpixel((40, 28)) == (0, 0, 255)

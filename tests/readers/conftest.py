@@ -21,7 +21,7 @@ def read(tmp_path: Path, store: MediaStore) -> Read:
         path = tmp_path / "files" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-        return MediaReader(store, ReaderOptions(**options)).load_data(path)
+        return MediaReader(store, ReaderOptions(**options), workers=0).load_data(path)
 
     return _read
 
@@ -31,6 +31,6 @@ def read_bytes(store: MediaStore) -> Read:
     """Read bytes that lie in no file."""
 
     def _read(name: str, data: bytes, **options: Any) -> list[Document]:
-        return MediaReader(store, ReaderOptions(**options)).load_data(Source.of_bytes(data, name))
+        return MediaReader(store, ReaderOptions(**options), workers=0).load_data(Source.of_bytes(data, name))
 
     return _read

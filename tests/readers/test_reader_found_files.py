@@ -12,13 +12,13 @@ from llama_index_gemini_mm import MediaReader, MediaStore
 CORPUS = Path(__file__).parent.parent / "corpus" / "readers"
 
 FOUND = [
-    ("footnotes.docx", {"text": 1}, "Eto ochen prostoy text so snoskoy\n\n[1] snoska"),
+    ("footnotes.docx", {"text": 1}, "Eto ochen prostoy[1] text so snoskoy\n\n[1] snoska"),
     ("testWORD_3imgs.docx", {"text": 1, "image": 3}, "The Alfresco logo is above this"),
     ("testWORD_charts.docx", {"text": 1}, "|  | NUMBER |\n| --- | --- |\n| January | 5 |"),
     ("testWORD_sdtInTextBox.docx", {"text": 1}, "rich-text-content-control_inside-text-box"),
-    ("testWORD_various.docx", {"text": 1}, "- Bullet 1\n- Bullet 2\n- Bullet 3"),
-    ("testPPT_groups.pptx", {"text": 1, "image": 1}, "smart1\nsmart2\nSmart3"),
-    ("testPPT_embeddedMP3.pptx", {"audio": 1}, "Test Artist\nTest Album\nTest Comment"),
+    ("testWORD_various.docx", {"text": 2}, "- Bullet 1\n- Bullet 2\n- Bullet 3"),
+    ("testPPT_groups.pptx", {"text": 1, "image": 1}, "- smart1\n- smart2\n- Smart3"),
+    ("testPPT_embeddedMP3.pptx", {"audio": 1}, "Test Artist\nTest Album\nRock\nTest Comment"),
     ("testAACid3.aac", {"audio": 1}, ""),
     ("testMP3noid3.mp3", {"audio": 1}, ""),
     ("testVORBIS.ogg", {"audio": 1}, ""),

@@ -61,7 +61,7 @@ def test_embedded_description(read: Read) -> None:
 def test_truncated_pictures(read: Read, kind: str, suffix: str) -> None:
     """Half a picture is refused when it is read, not when it is embedded."""
     data = picture(size=(400, 300), kind=kind)
-    with pytest.raises(CorruptFile, match="not readable as a picture"):
+    with pytest.raises(CorruptFile, match="the picture is cut off"):
         read(f"half.{suffix}", data[: len(data) // 2])
 
 
@@ -70,11 +70,11 @@ def test_oversized_pictures(read: Read) -> None:
     bomb = b"\x89PNG\r\n\x1a\n"
     for name, body in ((b"IHDR", struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)), (b"IDAT", zlib.compress(b""))):
         bomb += struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-    with pytest.raises(FileTooLarge, match="more pixels"):
+    with pytest.raises(FileTooLarge, match="has 3,600,000,000 pixels"):
         read("bomb.png", bomb)
     target = io.BytesIO()
-    Image.new("1", (10000, 9500)).save(target, "PNG")
-    with pytest.raises(FileTooLarge, match="more pixels"):
+    Image.new("1", (14000, 13000)).save(target, "PNG")
+    with pytest.raises(FileTooLarge, match="at most 178,956,970 are read"):
         read("flat.png", target.getvalue())
 
 
