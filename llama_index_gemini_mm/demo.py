@@ -39,9 +39,7 @@ class DemoQuery:
 
 
 QUERIES = (
-    DemoQuery(
-        "text → text", "troubleshooting.docx", "tool change stops, alarm 4020", modalities=("text",)
-    ),
+    DemoQuery("text → text", "troubleshooting.docx", "tool change stops, alarm 4020", modalities=("text",)),
     DemoQuery("text → image", "coolant_leak.jpg", "puddle of coolant under the pump", modalities=("image",)),
     DemoQuery("text → audio", "spindle_grinding.mp3", "grinding noise of a worn bearing", modalities=("audio",)),
     DemoQuery("text → video", "belt_replacement.mp4", "how to replace the drive belt", modalities=("video",)),
