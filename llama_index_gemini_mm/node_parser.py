@@ -38,6 +38,14 @@ def _apart(document: Document, options: SplitOptions, store: MediaStore, endpoin
         yield from nodes
 
 
+def _is_wanted(document: Document, options: SplitOptions) -> bool:
+    """Whether the options leave it in: a figure is a picture from a file of another kind, a page has a number."""
+    modality, file_type = document.metadata[media.MODALITY], str(document.metadata.get(media.FILE_TYPE, "image/"))
+    if modality == "image":
+        return options.figures or file_type.startswith("image/")
+    return modality != "document" or options.visual_pages or media.PAGE_START not in document.metadata
+
+
 def _is_decoded(document: Document, store: MediaStore) -> bool:
     """Whether its media must be looked into, and can be by a process without network."""
     item = media.media_of(document)
@@ -84,6 +92,8 @@ class MediaNodeParser(NodeParser):
 
     def _split(self, document: Document) -> Iterable[BaseNode]:
         ours = adopted(document, self.media_store)
+        if not _is_wanted(ours, self.options):
+            return
         source = RelatedNodeInfo(node_id=document.node_id, node_type=document.get_type(), hash=document.hash)
         split = _apart if self.isolated and _is_decoded(ours, self.media_store) else _here
         for node in split(ours, self.options, self.media_store, self.endpoint):

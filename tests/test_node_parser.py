@@ -24,8 +24,9 @@ from llama_index.core.schema import (
     RelatedNodeInfo,
     TextNode,
 )
+from PIL import Image
 
-from llama_index_gemini_mm import MediaNodeParser, MediaStore, SplitOptions, media
+from llama_index_gemini_mm import MediaNodeParser, MediaReader, MediaStore, SplitOptions, media
 from llama_index_gemini_mm.media import MediaItem, MediaRef, read_embed_text
 from media_samples import film, mp3, pdf, png, wav
 
@@ -192,6 +193,23 @@ def test_split_nodes_pass_through(parser: MediaNodeParser, documents: list[Docum
     nodes: list[BaseNode] = [TextNode(text="a"), *parser(documents[1:2])]
     assert [n.node_id for n in parser(nodes)] == [n.node_id for n in nodes]
     assert [type(n) for n in parser(nodes)] == [TextNode, Node]
+
+
+def test_figures_and_pages_by_choice(store: MediaStore, tmp_path: Path) -> None:
+    """What stood in a document may be left out; a picture that is a file of its own is always meant."""
+    (tmp_path / "a.md").write_bytes(b"# Pump\n\n![](data:image/png;base64," + base64.b64encode(png()) + b")\n")
+    (tmp_path / "b.png").write_bytes(png())
+    Image.effect_noise((600, 800), 90).save(tmp_path / "c.pdf")
+    documents = MediaReader(store).load_data([tmp_path / name for name in ("a.md", "b.png", "c.pdf")])
+
+    def kept(options: SplitOptions) -> list[tuple[str, str]]:
+        nodes = MediaNodeParser(media_store=store, options=options).get_nodes_from_documents(documents)
+        return [(n.metadata[media.FILE_NAME], n.metadata[media.MODALITY]) for n in nodes]
+
+    everything = kept(SplitOptions())
+    assert {("a.md", "image"), ("b.png", "image"), ("c.pdf", "document")} <= set(everything)
+    assert kept(SplitOptions(figures=False)) == [one for one in everything if one != ("a.md", "image")]
+    assert kept(SplitOptions(visual_pages=False)) == [one for one in everything if one != ("c.pdf", "document")]
 
 
 def test_foreign_text(parser: MediaNodeParser) -> None:

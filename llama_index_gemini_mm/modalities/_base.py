@@ -31,6 +31,8 @@ class SplitOptions(BaseModel):
     price of the content itself stays the same but for the overlap, of which at most half a chunk or segment is used.
     The sound of a film is cut where its pictures are, so that both nodes of one place name the same seconds. With
     ``key_frames`` each segment of film also gives an image node over the same seconds: a key frame, captioned alike.
+    Without ``figures`` the pictures that stood inside documents get no nodes, without ``visual_pages`` the PDF pages
+    that are to be seen as a whole; their words are text nodes either way.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -42,6 +44,8 @@ class SplitOptions(BaseModel):
     video_segment_seconds: float = Field(default=30.0, ge=1, le=120)
     video_overlap_seconds: float = Field(default=5.0, ge=0)
     key_frames: bool = False
+    figures: bool = True
+    visual_pages: bool = True
 
 
 class ModalityHandler(ABC):
