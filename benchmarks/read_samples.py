@@ -95,29 +95,29 @@ def _sound(path: Path, length: int) -> None:
         out.mux(track.encode(None))
 
 
-def _film(path: Path, length: int, height: int) -> None:
-    """A new scene every seven seconds, and a dot that moves; 25 pictures a second, with sound."""
+def _film(path: Path, length: int, height: int, rate: int = 25) -> None:
+    """A new scene every seven seconds, and a dot that moves; with sound."""
     width = height * 16 // 9
     chance = np.random.default_rng(20261128)
     with av.open(str(path), "w") as out:
-        options = {"preset": "ultrafast", "crf": "28", "g": "50"}
-        film = out.add_stream("libx264", rate=25, options=options)
+        options = {"preset": "ultrafast", "crf": "28", "g": str(2 * rate)}
+        film = out.add_stream("libx264", rate=rate, options=options)
         assert isinstance(film, VideoStream)
         film.width, film.height, film.pix_fmt = width, height, "yuv420p"
         sound = out.add_stream("aac", rate=_RATE)
         assert isinstance(sound, AudioStream)
         sound.layout = "mono"
         scene = chance.integers(0, 255, (height // 8, width // 8, 3), dtype=np.uint8)
-        for number in range(25 * length):
-            if number % 175 == 0:
+        for number in range(rate * length):
+            if number % (7 * rate) == 0:
                 scene = chance.integers(0, 255, (height // 8, width // 8, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
             pixels = scene.copy()
             left = number * 5 % (width - 40)
             pixels[height // 2 : height // 2 + 40, left : left + 40] = 255
             picture = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-            picture.pts, picture.time_base = number, Fraction(1, 25)
+            picture.pts, picture.time_base = number, Fraction(1, rate)
             out.mux(film.encode(picture))
-            if number % 25 == 0:
+            if number % rate == 0:
                 tone = np.sin(2 * np.pi * 220 * (np.arange(_RATE) / _RATE)).astype(np.float32).reshape(1, -1) * 0.2
                 heard = av.AudioFrame.from_ndarray(tone, format="fltp", layout="mono")
                 heard.sample_rate = _RATE
@@ -128,7 +128,7 @@ def _film(path: Path, length: int, height: int) -> None:
 
 def _for_memory(folder: Path) -> None:
     if not (folder / "long.mp4").exists():
-        _film(folder / "long.mp4", _LONG_FILM_SECONDS, 144)
+        _film(folder / "long.mp4", _LONG_FILM_SECONDS, 144, rate=5)
     if not (folder / "long.pdf").exists():
         _manual(folder / "long.pdf", 1000)
     many = folder / "many"

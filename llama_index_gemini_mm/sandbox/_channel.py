@@ -66,10 +66,14 @@ class Channel:
 
     def receive(self) -> Any:
         """The next message; raises ``EOFError`` when the other side is gone, and ``pickle.UnpicklingError``."""
+        return self.receive_sized()[0]
+
+    def receive_sized(self) -> tuple[Any, int]:
+        """The next message and its length in bytes."""
         (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
         if length > _MAX_MESSAGE:
             raise pickle.UnpicklingError("a message of more than 1 GiB")
-        return self._loads(self._exactly(length))
+        return self._loads(self._exactly(length)), length
 
     def close(self) -> None:
         """Close both pipes."""

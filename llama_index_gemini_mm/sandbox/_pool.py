@@ -30,8 +30,8 @@ Services = Mapping[str, Callable[..., Any]]
 
 _START = "from llama_index_gemini_mm.sandbox._worker import main; main()"
 _START_SECONDS = 60.0
-_READ_AHEAD = 64
-"""Items that wait in the parent; a worker that is further ahead waits itself."""
+_READ_AHEAD = 32 * 2**20
+"""Bytes of one worker's items that wait in the parent; a worker that is further ahead waits itself."""
 _CPU_FACTOR = 4
 """Computing time, of all threads together, for each second by the clock. Ends what hangs when the parent is gone."""
 _KEPT = (
@@ -103,7 +103,9 @@ class _Worker:
             cwd=self.folder,
         )
         self.channel = Channel(_opened(self._process.stdout), _opened(self._process.stdin), trusted=False)
-        self._inbox: queue.Queue[tuple[str, Any]] = queue.Queue(_READ_AHEAD)
+        self._inbox: queue.Queue[tuple[str, Any, int]] = queue.Queue()
+        self._waiting = 0
+        self._taken = threading.Condition()
         threading.Thread(target=self._listen, daemon=True).start()
         self._is_ready = False
 
@@ -128,14 +130,20 @@ class _Worker:
         """Kill it, and remove what it left."""
         self._process.kill()
         self._process.wait()
+        with self._taken:
+            self._waiting = 0
+            self._taken.notify()
         self.channel.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _next(self, seconds: float) -> tuple[str, Any]:
         try:
-            kind, value = self._inbox.get(timeout=seconds)
+            kind, value, size = self._inbox.get(timeout=seconds)
         except queue.Empty:
             raise WorkerLost("time", f"nothing came out of it within {seconds:.0f} s") from None
+        with self._taken:
+            self._waiting -= size
+            self._taken.notify()
         if kind == "gone":
             raise _loss(self._process.wait())
         if kind == "untrue":
@@ -148,12 +156,16 @@ class _Worker:
         """Take messages in as they come, so that workers do not wait for each other."""
         try:
             while True:
-                self._inbox.put(self.channel.receive())
-        except (EOFError, OSError, ValueError):
-            self._inbox.put(("gone", None))
-        except pickle.UnpicklingError:
+                (kind, value), size = self.channel.receive_sized()
+                self._inbox.put((kind, value, size))
+                with self._taken:
+                    self._waiting += size
+                    self._taken.wait_for(lambda: self._waiting < _READ_AHEAD)
+        except (EOFError, OSError):
+            self._inbox.put(("gone", None, 0))
+        except (pickle.UnpicklingError, ValueError, TypeError):
             self._process.kill()
-            self._inbox.put(("untrue", None))
+            self._inbox.put(("untrue", None, 0))
 
 
 def _opened(pipe: IO[bytes] | None) -> IO[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from functools import cached_property
 from typing import Any
 
 from llama_index_gemini_mm.errors import FileTooLarge
@@ -44,11 +45,19 @@ class Guard:
 
     def check_file(self, length: int) -> None:
         """Raise ``FileTooLarge`` for attached files of ``length`` packed bytes that unpack to more than a part may."""
+        for xref in self._by_length.get(str(length), ()):
+            size = unpacked(self._pdf, xref, MAX_PART_BYTES)[0]
+            if size > MAX_PART_BYTES:
+                raise FileTooLarge(self._location, f"an attached file unpacks to over {MAX_PART_BYTES >> 20} MiB")
+
+    @cached_property
+    def _by_length(self) -> dict[str, list[int]]:
+        """The streams of the file by their packed length, as written."""
+        found: dict[str, list[int]] = {}
         for xref in range(1, self._pdf.xref_length()):
-            if self._pdf.xref_get_key(xref, "Length")[1] == str(length):
-                size = unpacked(self._pdf, xref, MAX_PART_BYTES)[0]
-                if size > MAX_PART_BYTES:
-                    raise FileTooLarge(self._location, f"an attached file unpacks to over {MAX_PART_BYTES >> 20} MiB")
+            if self._pdf.xref_is_stream(xref):
+                found.setdefault(self._pdf.xref_get_key(xref, "Length")[1], []).append(xref)
+        return found
 
     def _quick(self, xref: int) -> int:
         """A stream without forms; one that is short for its filters need not be unpacked to be known harmless."""

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from llama_index_gemini_mm.media import Box
 from llama_index_gemini_mm.readers._pictures import is_large_enough
 from llama_index_gemini_mm.readers.pdf.page import RawPage, Rect, area, around, overlap
@@ -24,6 +26,8 @@ _TOUCH = 1.5
 """Points between pieces of one picture."""
 _LONGEST_CAPTION = 500
 _PLAIN_COLORS = ("DeviceRGB", "DeviceGray", "CalRGB", "CalGray", "ICCBased")
+_NOT_ALL = 7
+"""Every so many pixels are looked at first; a number that divides no usual width."""
 _NEAR = 0.12
 """How far above or below a picture, as a share of the page height, its caption may stand."""
 
@@ -187,9 +191,17 @@ def _rendered(sheet: Any, raw: RawPage, found: Area) -> tuple[bytes, str]:
         dense = max(max(p["width"] / _side(p, 0), p["height"] / _side(p, 1)) for p in found.pieces)
         zoom = min(dense, MAX_SIDE / longer)
     pixels = sheet.get_pixmap(matrix=pymupdf.Matrix(zoom, zoom), clip=clip, alpha=0)
-    if pixels.color_count() <= 256:
+    if _has_few_colours(pixels):
         return bytes(pixels.tobytes("png")), "image/png"
     return bytes(pixels.tobytes("jpeg", jpg_quality=90)), "image/jpeg"
+
+
+def _has_few_colours(pixels: Any) -> bool:
+    """At most 256; a part of the pixels says so of most pictures that have more, in a tenth of the time."""
+    some = np.frombuffer(pixels.samples_mv, np.uint8).reshape(-1, pixels.n)[::_NOT_ALL].astype(np.uint32)
+    if len(np.unique(some @ (256 ** np.arange(pixels.n, dtype=np.uint32)))) > 256:
+        return False
+    return bool(pixels.color_count() <= 256)
 
 
 def _side(picture: dict[str, Any], axis: int) -> float:
