@@ -1,7 +1,7 @@
 # make demo         index a bundled mixed-media folder offline and search it
 # make test         the whole suite, with branch coverage
 # make test-matrix  what touches the SDK, once more with google-genai 2
-# make bench        how fast texts are embedded and looked up, next to others
+# make bench        how fast files are read, and texts embedded and looked up, next to others
 # make lint         ruff and mypy
 # make handbook     make the bundled sample anew
 
@@ -30,6 +30,7 @@ test-matrix: $(VENV2)/.tested
 bench: $(VENV)/.tested
 	$(BIN)/python benchmarks/embed_throughput.py --json benchmarks/results/embed_throughput.json
 	$(BIN)/python benchmarks/cached_lookup.py
+	$(BIN)/python benchmarks/read_throughput.py --json benchmarks/results/read_throughput.json
 
 lint: $(VENV)/.tested
 	$(BIN)/ruff check .

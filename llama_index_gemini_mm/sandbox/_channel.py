@@ -11,7 +11,7 @@ import io
 import pickle
 import struct
 import threading
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 _LENGTH = struct.Struct("<Q")
 _MAX_MESSAGE = 2**30
@@ -25,8 +25,16 @@ _REVIVERS = frozenset((("llama_index_gemini_mm.errors", "_revive"),))
 class _DataOnly(pickle.Unpickler):
     """Makes objects of known classes, and refuses everything else that a pickle can do."""
 
+    known: ClassVar[dict[tuple[str, str], Any]] = {}
+    """What was allowed before; every document names the same few classes."""
+
     def find_class(self, module: str, name: str) -> Any:
         """The class, or ``pickle.UnpicklingError``."""
+        if (module, name) not in self.known:
+            self.known[module, name] = self._allowed(module, name)
+        return self.known[module, name]
+
+    def _allowed(self, module: str, name: str) -> Any:
         if (module, name) in _REVIVERS:
             return super().find_class(module, name)
         if module == "builtins" and is_exception(getattr(builtins, name, None)):
