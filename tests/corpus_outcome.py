@@ -77,9 +77,9 @@ def line(metadata: Mapping[str, Any], text: str) -> str:
 
 
 def golden_files() -> dict[str, list[Path]]:
-    """The golden files by name: one for each kind of good file, one for the hard ones."""
+    """The golden files by name: one for each kind of good file, one for each of the other folders."""
     kinds = {f"good_{folder.name}": files_of(folder) for folder in sorted((CORPUS / "good").iterdir())}
-    return kinds | {"hard": files_of(CORPUS / "hard"), "composite": files_of(CORPUS / "composite")}
+    return kinds | {name: files_of(CORPUS / name) for name in ("own", "hard", "composite")}
 
 
 def written(results: Iterable[tuple[Path, Outcome]], root: Path) -> str:

@@ -24,7 +24,7 @@ UNFORESEEN = ("reading it failed (", "reading it crashed", "nothing came out of 
 
 def sources(share: int) -> Iterator[tuple[Source, str | None]]:
     """Damaged files of all kinds, made as they are read."""
-    files = sorted(p for p in (CORPUS / "good").rglob("*") if p.is_file())
+    files = sorted(p for name in ("good", "own") for p in (CORPUS / name).rglob("*") if p.is_file())
     mine = files[share % SHARES :: SHARES]
     for name, data in mutants(mine, EACH, seed=20261128 + share):
         yield Source.of_bytes(data, name), None
