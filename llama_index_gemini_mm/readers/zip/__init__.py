@@ -62,8 +62,8 @@ class ZipFormat(Format):
 
 def _named(package: zipfile.ZipFile) -> list[tuple[str, zipfile.ZipInfo]]:
     """The files to be read with their decoded names, sorted by these."""
-    named = [m for m in package.infolist() if m.filename]  # a name that begins with a zero byte is none
-    members = [m for m in named if not (m.is_dir() or _is_special(m))]
+    # A name that begins with a zero byte is none, and is_dir trips over it.
+    members = [m for m in package.infolist() if m.filename and not (m.is_dir() or _is_special(m))]
     encoding = _encoding(members)
     named = [(_decoded(member, encoding), member) for member in members]
     return sorted(
