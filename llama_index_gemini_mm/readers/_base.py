@@ -91,10 +91,15 @@ class DocumentBuilder:
 
     An id is derived from the file's location, the modality, the place and the order among equals, so that a changed
     file gives the same ids with other contents, which is what docstores and upserts go by.
+
+    Attributes:
+        common: further metadata of every document, under keys of ``media.py``: the file's author, who sent it. May be
+            set anew between documents.
     """
 
-    def __init__(self, source: Source, store: MediaStore, mime_type: str) -> None:
+    def __init__(self, source: Source, store: MediaStore, mime_type: str, common: Extra | None = None) -> None:
         self.source = source
+        self.common: Extra = {key: value for key, value in (common or {}).items() if value != ""}
         self.store = store
         self.info = FileInfo(source.location, _file_name(source), mime_type, source.size, source.sha256)
         self._seen: dict[str, int] = {}
@@ -157,7 +162,7 @@ class DocumentBuilder:
         place = f"{modality}#{_identity(at)}"
         order = self._seen[place] = self._seen.get(place, 0) + 1
         node_id = media.stable_id(self.info.path, place, str(order))
-        metadata = self.info.metadata() | at.metadata() | dict(extra or {})
+        metadata = self.info.metadata() | at.metadata() | dict(self.common) | dict(extra or {})
         return media.build(Document, node_id, modality, text, metadata, title=title, media=item)
 
 

@@ -11,8 +11,7 @@ from typing import Any
 from llama_index_gemini_mm import media
 from llama_index_gemini_mm.errors import CorruptFile
 from llama_index_gemini_mm.media_store import MediaStore
-from llama_index_gemini_mm.readers._base import Piece, ReaderOptions, humanise
-from llama_index_gemini_mm.readers._described import DescribedBuilder
+from llama_index_gemini_mm.readers._base import DocumentBuilder, Piece, ReaderOptions, humanise
 from llama_index_gemini_mm.readers._links import Links
 from llama_index_gemini_mm.readers._sections import Block, Heading, Paragraph, section_documents
 from llama_index_gemini_mm.readers.html.blocks import html_blocks
@@ -35,7 +34,7 @@ def is_feed(root: Any) -> bool:
 
 def feed_documents(root: Any, source: Source, store: MediaStore, options: ReaderOptions) -> Iterator[Piece]:
     """Yield each entry as a section under its title, and the pictures in it."""
-    builder = DescribedBuilder(source, store, _ROOTS[local(root)], {})
+    builder = DocumentBuilder(source, store, _ROOTS[local(root)], {})
     channel = next(root.iter("{*}channel", "{*}feed"), root)
     links = Links(source, options)
     title = _text(channel, "title") or humanise(source)

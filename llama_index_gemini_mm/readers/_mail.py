@@ -12,8 +12,7 @@ from llama_index_gemini_mm import media
 from llama_index_gemini_mm.errors import CorruptFile, EncryptedFile
 from llama_index_gemini_mm.media_store import MediaStore
 from llama_index_gemini_mm.readers._archive import Names
-from llama_index_gemini_mm.readers._base import Extra, Piece, ReaderOptions, humanise
-from llama_index_gemini_mm.readers._described import DescribedBuilder
+from llama_index_gemini_mm.readers._base import DocumentBuilder, Extra, Piece, ReaderOptions, humanise
 from llama_index_gemini_mm.readers._pictures import NOWHERE, linked_bytes, remote
 from llama_index_gemini_mm.readers._sections import Block, Heading, Paragraph, Picture, section_documents
 from llama_index_gemini_mm.readers.html.blocks import html_blocks
@@ -76,7 +75,7 @@ def mail_pieces(
     """
     if any(_PGP.match(body.text) for body in mail.bodies if not body.is_html):
         raise EncryptedFile(source.location, "the mail is encrypted with OpenPGP; save a copy that is not")
-    builder = DescribedBuilder(source, store, mime_type, mail.extra)
+    builder = DocumentBuilder(source, store, mime_type, mail.extra)
     title = mail.subject or humanise(source)
     shown = Shown(mail.attached, options)
     blocks = list(_blocks(source, mail, shown))

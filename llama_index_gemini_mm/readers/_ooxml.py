@@ -6,10 +6,11 @@ import io
 import logging
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC
 from typing import Any, BinaryIO
 
+from llama_index_gemini_mm.codecs.markup import xml_parser
 from llama_index_gemini_mm.errors import CorruptFile, EncryptedFile
 from llama_index_gemini_mm.media import AUTHOR, CREATED, KEYWORDS, LANGUAGE, one_line
 from llama_index_gemini_mm.readers._base import BY_BOTH, BY_CONTENT, BY_SUFFIX, NO_MATCH
@@ -59,6 +60,15 @@ def _names(source: Source) -> list[str] | None:
             return package.namelist()
     except BROKEN_ZIP:
         return None
+
+
+def related_roots(part: Any, kind: str) -> Iterator[Any]:
+    """The root elements of the parts that ``part`` is related to by a kind such as ``comments``, each once."""
+    relations = (r for r in part.rels.values() if not r.is_external and r.reltype.endswith(f"/{kind}"))
+    for target in dict.fromkeys(relation.target_part for relation in relations):
+        root = parsed(target.blob, str(target.partname))
+        if root is not None:
+            yield root
 
 
 def is_locked(source: Source) -> bool:
@@ -111,9 +121,8 @@ def parsed(blob: bytes, name: str) -> Any:
     """The root element of a part that no other library loads; ``None``, with a note in the log, for a broken one."""
     from lxml import etree
 
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, load_dtd=False)
     try:
-        return etree.fromstring(blob, parser=parser)
+        return etree.fromstring(blob, xml_parser())
     except (etree.LxmlError, ValueError) as error:
         _log.info("%s is left out: it is broken (%s)", name, type(error).__name__)
         return None

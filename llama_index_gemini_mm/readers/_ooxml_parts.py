@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from llama_index_gemini_mm.codecs.markup import xml_parser
 from llama_index_gemini_mm.errors import CorruptFile, FileTooLarge
 from llama_index_gemini_mm.source import Source
 
@@ -22,8 +23,8 @@ MAX_BYTES = 2**30
 """A bound on all parts, unpacked."""
 BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, RuntimeError, OverflowError)
 
-_STRICT = re.compile(rb"http://purl\.oclc\.org/ooxml/(\w+)/(\w+)")
-_TRANSITIONAL = rb"http://schemas.openxmlformats.org/\1/2006/\2"
+STRICT = re.compile(rb"http://purl\.oclc\.org/ooxml/(\w+)/(\w+)")
+TRANSITIONAL = rb"http://schemas.openxmlformats.org/\1/2006/\2"
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _NAMED_XML = (".xml", ".rels", ".vml")
 
@@ -69,7 +70,7 @@ def mended(opened: zipfile.ZipFile, types: Mapping[str, str]) -> dict[str, bytes
         types: content types to be replaced, each with its replacement.
     """
     names = opened.namelist()
-    is_strict = any(_STRICT.search(opened.read(n)) for n in names if n == "_rels/.rels")
+    is_strict = any(STRICT.search(opened.read(n)) for n in names if n == "_rels/.rels")
     typed = _xml_parts(opened) if is_strict else set()
     by_name = {name.lower(): name for name in names}
     changes = {}
@@ -78,7 +79,7 @@ def mended(opened: zipfile.ZipFile, types: Mapping[str, str]) -> dict[str, bytes
             continue
         data = old = opened.read(name)
         if is_strict:
-            data = _STRICT.sub(_TRANSITIONAL, data)
+            data = STRICT.sub(TRANSITIONAL, data)
         if name == CONTENT_TYPES:
             for other, plain in types.items():
                 data = data.replace(other.encode(), plain.encode())
@@ -111,8 +112,7 @@ def _related(name: str, data: bytes, names: Mapping[str, str]) -> bytes:
 def _tree(data: bytes) -> Any:
     from lxml import etree
 
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, load_dtd=False)
     try:
-        return etree.fromstring(data, parser)
+        return etree.fromstring(data, xml_parser())
     except (etree.LxmlError, ValueError):
         return None

@@ -9,8 +9,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 from llama_index_gemini_mm import media
 from llama_index_gemini_mm.media_store import MediaStore
 from llama_index_gemini_mm.readers._archive import Names
-from llama_index_gemini_mm.readers._base import Format, Piece, ReaderOptions, humanise
-from llama_index_gemini_mm.readers._described import DescribedBuilder
+from llama_index_gemini_mm.readers._base import DocumentBuilder, Format, Piece, ReaderOptions, humanise
 from llama_index_gemini_mm.readers._mail import Attached, Body, Mail, Shown, default_name, mail_pieces
 from llama_index_gemini_mm.readers._mail_mime import header_names, is_saved_page, parsed_mail
 from llama_index_gemini_mm.readers._sections import section_documents
@@ -48,7 +47,7 @@ def _page(source: Source, store: MediaStore, options: ReaderOptions, mail: Mail,
     root = page_tree(source, page.text)
     said = about(root)
     extra = {media.CREATED: mail.created, **said.extra}
-    builder = DescribedBuilder(source, store, MhtmlFormat.mime_types[0], extra)
+    builder = DocumentBuilder(source, store, MhtmlFormat.mime_types[0], extra)
     shown = Shown(mail.attached, options, urljoin(page.location, said.base))
     title = said.title or mail.subject or humanise(source)
     yield from section_documents(list(html_blocks(root, shown.picture)), builder, options, title)

@@ -14,6 +14,8 @@ from typing import Any
 from lxml import etree
 from PIL import Image, IptcImagePlugin
 
+from llama_index_gemini_mm.codecs.markup import xml_parser
+
 BROKEN = (
     OSError,
     SyntaxError,
@@ -179,7 +181,7 @@ def _packet(image: Image.Image) -> Any:
         return None
     for encoding in (raw, raw.decode("latin-1").encode()):
         with suppress(etree.XMLSyntaxError, ValueError):
-            return etree.fromstring(encoding, etree.XMLParser(resolve_entities=False, no_network=True))
+            return etree.fromstring(encoding, xml_parser())
     return None
 
 

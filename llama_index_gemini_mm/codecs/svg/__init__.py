@@ -16,6 +16,7 @@ import resvg_py
 from lxml import etree
 
 from llama_index_gemini_mm.codecs import TooMuch, Undecodable, image
+from llama_index_gemini_mm.codecs.markup import xml_parser
 from llama_index_gemini_mm.codecs.svg.bounds import check_size, check_work
 from llama_index_gemini_mm.codecs.svg.clean import clean
 from llama_index_gemini_mm.codecs.svg.fonts import add_fallbacks, families
@@ -115,14 +116,13 @@ def _parsed(data: bytes) -> Any:
 
 
 def _tree(data: bytes) -> Any:
-    options: dict[str, bool] = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}
-    parser = etree.XMLParser(**options)
+    parser = xml_parser()
     try:
         return etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         # A prefix that nobody declared, as programs leave behind, does no harm.
         if parser.error_log and all(entry.type_name == "NS_ERR_UNDEFINED_NAMESPACE" for entry in parser.error_log):
-            return etree.fromstring(data, etree.XMLParser(**options, recover=True))
+            return etree.fromstring(data, xml_parser(recover=True))
         cut_off = not _END.search(data[-4096:].rstrip())
         raise Undecodable("the drawing is cut off" if cut_off else "not readable as an SVG drawing") from error
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from llama_index_gemini_mm.errors import FileTooLarge
 from llama_index_gemini_mm.media_store import MediaStore
 from llama_index_gemini_mm.readers import _ooxml
-from llama_index_gemini_mm.readers._base import Extra, Format, Piece, ReaderOptions, corrupt, humanise
+from llama_index_gemini_mm.readers._base import DocumentBuilder, Extra, Format, Piece, ReaderOptions, corrupt, humanise
 from llama_index_gemini_mm.readers._bounds import MAX_BLOCKS
-from llama_index_gemini_mm.readers._described import DescribedBuilder
 from llama_index_gemini_mm.readers._sections import Block, section_documents
 from llama_index_gemini_mm.readers.docx.blocks import Walk
 from llama_index_gemini_mm.readers.docx.drawings import File
@@ -42,7 +41,7 @@ class DocxFormat(Format):
     def read(self, source: Source, store: MediaStore, options: ReaderOptions) -> Iterator[Piece]:
         """Yield each section under its heading path and the pictures in it, running heads, then the files inside."""
         found = _loaded(source)
-        builder = DescribedBuilder(source, store, self.mime_types[0], found.said)
+        builder = DocumentBuilder(source, store, self.mime_types[0], found.said)
         title = found.title or humanise(source)
         yield from section_documents(found.blocks, builder, options, title)
         if found.running:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from llama_index_gemini_mm.readers._ooxml import parsed
+from llama_index_gemini_mm.readers._ooxml import related_roots
 from llama_index_gemini_mm.readers._sections import Paragraph
 from llama_index_gemini_mm.readers.docx.inline import Line, W, line_of
 from llama_index_gemini_mm.readers.docx.numbering import roman
@@ -28,11 +28,11 @@ class Notes:
         self._texts: dict[tuple[str, str], str] = {}
         self._comments: dict[str, _Comment] = {}
         for name in ("footnote", "endnote"):
-            for root in _parts(part, f"{name}s"):
+            for root in related_roots(part, f"{name}s"):
                 self._texts |= {
                     (name, n.get(f"{W}id")): _words(n) for n in root.iter(W + name) if not n.get(f"{W}type")
                 }
-        for root in _parts(part, "comments"):
+        for root in related_roots(part, "comments"):
             for comment in root.iter(f"{W}comment"):
                 written = _Comment(" ".join((comment.get(f"{W}author") or "").split()), _words(comment))
                 self._comments[comment.get(f"{W}id")] = written
@@ -76,15 +76,6 @@ class Notes:
             yield Paragraph(f"Comment{by}{on}: {comment.text}")
 
 
-def _parts(part: Any, kind: str) -> Iterator[Any]:
-    """The root elements of the related parts of a kind."""
-    relations = (r for r in part.rels.values() if not r.is_external and r.reltype.endswith(f"/{kind}"))
-    for target in dict.fromkeys(relation.target_part for relation in relations):
-        root = parsed(target.blob, str(target.partname))
-        if root is not None:
-            yield root
-
-
 def _words(note: Any) -> str:
     return " ".join(filter(None, (line_of(p).text for p in note.iter(f"{W}p"))))
 
@@ -117,7 +108,7 @@ def running_text(part: Any) -> str:
     """What the heads and feet of the pages say, each line once and without page numbers."""
     lines: dict[str, None] = {}
     for kind in ("header", "footer"):
-        for root in _parts(part, kind):
+        for root in related_roots(part, kind):
             for line in map(line_of, root.iter(f"{W}p")):
                 if line.text and not (line.is_paged and len(line.text.split()) < 3):
                     lines[" ".join(line.text.split())] = None

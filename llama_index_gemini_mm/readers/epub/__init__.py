@@ -11,8 +11,15 @@ from llama_index_gemini_mm import media
 from llama_index_gemini_mm.errors import SourceError
 from llama_index_gemini_mm.media_store import MediaStore
 from llama_index_gemini_mm.readers._archive import Names, refused
-from llama_index_gemini_mm.readers._base import BY_SUFFIX, NO_MATCH, Format, Piece, ReaderOptions, humanise
-from llama_index_gemini_mm.readers._described import DescribedBuilder
+from llama_index_gemini_mm.readers._base import (
+    BY_SUFFIX,
+    NO_MATCH,
+    DocumentBuilder,
+    Format,
+    Piece,
+    ReaderOptions,
+    humanise,
+)
 from llama_index_gemini_mm.readers._pictures import NOWHERE, linked_bytes, remote
 from llama_index_gemini_mm.readers._sections import Block, Heading, Picture, section_documents
 from llama_index_gemini_mm.readers.epub.package import CONTAINER, Book, Item, opened_book
@@ -53,7 +60,7 @@ class EpubFormat(Format):
             FileTooLarge: it passes a bound.
         """
         with opened_book(source) as book:
-            builder = DescribedBuilder(source, store, self.mime_types[0], book.extra)
+            builder = DocumentBuilder(source, store, self.mime_types[0], book.extra)
             title = book.title or humanise(source)
             pages = _Pages(source, book, options)
             yield from section_documents(pages.cover(), builder, options, title)
@@ -63,7 +70,7 @@ class EpubFormat(Format):
             yield from _played(book, builder, pages)
 
 
-def _played(book: Book, builder: DescribedBuilder, pages: _Pages) -> Iterator[Piece]:
+def _played(book: Book, builder: DocumentBuilder, pages: _Pages) -> Iterator[Piece]:
     """Sounds, films and drawings of the book as files of their own."""
     names = Names()
     for item in book.items.values():

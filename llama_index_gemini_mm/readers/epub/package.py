@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from llama_index_gemini_mm import media
+from llama_index_gemini_mm.codecs.markup import xml_parser
 from llama_index_gemini_mm.errors import CorruptFile, EncryptedFile, FileTooLarge
 from llama_index_gemini_mm.readers._archive import check_declared
 from llama_index_gemini_mm.readers._base import Extra
@@ -132,11 +133,8 @@ class Book:
         if member is None:
             raise CorruptFile(self._source.location, "not a readable e-book: a part of it is missing")
         data = read_member(self._package, member, self._source.location, limit=MAX_XML_BYTES)
-        parser = etree.XMLParser(
-            resolve_entities=False, no_network=True, huge_tree=False, load_dtd=False, recover=True, remove_comments=True
-        )
         try:
-            root = etree.fromstring(data, parser)
+            root = etree.fromstring(data, xml_parser(recover=True, remove_comments=True))
         except (etree.XMLSyntaxError, ValueError):
             root = None
         if root is None:

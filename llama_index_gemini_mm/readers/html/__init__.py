@@ -10,8 +10,15 @@ from urllib.parse import urljoin
 from llama_index_gemini_mm.errors import FileTooLarge
 from llama_index_gemini_mm.media_store import MediaStore
 from llama_index_gemini_mm.readers import _unread
-from llama_index_gemini_mm.readers._base import BY_SUFFIX, NO_MATCH, Format, Piece, ReaderOptions, humanise
-from llama_index_gemini_mm.readers._described import DescribedBuilder
+from llama_index_gemini_mm.readers._base import (
+    BY_SUFFIX,
+    NO_MATCH,
+    DocumentBuilder,
+    Format,
+    Piece,
+    ReaderOptions,
+    humanise,
+)
 from llama_index_gemini_mm.readers._links import Links
 from llama_index_gemini_mm.readers._sections import Block, Paragraph, section_documents
 from llama_index_gemini_mm.readers._text import MAX_TEXT_BYTES, decode, looks_like_text
@@ -48,7 +55,7 @@ class HtmlFormat(Format):
         """Yield each section under its heading path and the pictures in it, then what can be played."""
         root = page_tree(source, _markup(source))
         said = about(root)
-        builder = DescribedBuilder(source, store, self.mime_types[0], said.extra)
+        builder = DocumentBuilder(source, store, self.mime_types[0], said.extra)
         links, whole = Links(source, options), partial(_whole, said.base)
         page = html_blocks(root, lambda link: links.picture(whole(link)), lambda link: links.play(whole(link)))
         yield from section_documents([*_summary(said), *page], builder, options, said.title or humanise(source))

@@ -9,6 +9,7 @@ from html.entities import html5
 from typing import Any
 
 from llama_index_gemini_mm import media
+from llama_index_gemini_mm.codecs.markup import xml_parser
 from llama_index_gemini_mm.errors import CorruptFile
 from llama_index_gemini_mm.readers._base import corrupt
 from llama_index_gemini_mm.readers._text import decode
@@ -52,9 +53,7 @@ def _strict(text: str) -> Any:
     """XHTML read as XML, in which ``<title/>`` and ``<script/>`` are closed; ``None`` when it is not well-formed."""
     from lxml import etree
 
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_pis=True, remove_comments=True
-    )
+    parser = xml_parser(remove_comments=True, remove_pis=True)
     try:
         root = etree.fromstring(_ENTITY.sub(_character, text).encode(), parser)
     except (etree.XMLSyntaxError, ValueError):

@@ -6,8 +6,15 @@ from collections.abc import Iterator
 
 from llama_index_gemini_mm.media_store import MediaStore
 from llama_index_gemini_mm.readers import _unread
-from llama_index_gemini_mm.readers._base import BY_SUFFIX, NO_MATCH, Format, Piece, ReaderOptions, humanise
-from llama_index_gemini_mm.readers._described import DescribedBuilder
+from llama_index_gemini_mm.readers._base import (
+    BY_SUFFIX,
+    NO_MATCH,
+    DocumentBuilder,
+    Format,
+    Piece,
+    ReaderOptions,
+    humanise,
+)
 from llama_index_gemini_mm.readers._links import Links
 from llama_index_gemini_mm.readers._sections import Block, Paragraph, section_documents
 from llama_index_gemini_mm.readers._text import looks_like_text, read_text
@@ -31,7 +38,7 @@ class MarkdownFormat(Format):
     def read(self, source: Source, store: MediaStore, options: ReaderOptions) -> Iterator[Piece]:
         """Yield each section under its heading path and the pictures in it, then what can be played."""
         fields, text = split_front_matter(read_text(source))
-        builder = DescribedBuilder(source, store, self.mime_types[0], metadata_in(fields))
+        builder = DocumentBuilder(source, store, self.mime_types[0], metadata_in(fields))
         links = Links(source, options)
         about: list[Block] = [Paragraph(words)] if (words := summary_in(fields)) else []
         blocks = [*about, *markdown_blocks(text, source, links.picture, links.play)]

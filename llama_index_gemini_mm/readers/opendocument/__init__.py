@@ -11,7 +11,6 @@ from llama_index_gemini_mm.errors import UnsupportedFormat
 from llama_index_gemini_mm.media import HEADING_SEPARATOR, HIDDEN, Locator
 from llama_index_gemini_mm.media_store import MediaStore
 from llama_index_gemini_mm.readers._base import DocumentBuilder, Extra, Format, Piece, ReaderOptions, corrupt, humanise
-from llama_index_gemini_mm.readers._described import DescribedBuilder
 from llama_index_gemini_mm.readers._pictures import usable_mime
 from llama_index_gemini_mm.readers._sections import Block, Paragraph, Picture, section_documents
 from llama_index_gemini_mm.readers._sheets import sheet_documents
@@ -44,7 +43,7 @@ class OpenDocumentFormat(Format):
         with open_odf(source) as file:
             with corrupt(source, WHAT, *BROKEN_ODF):
                 title, said = file.properties()
-            builder = DescribedBuilder(source, store, _TYPE + kind, said)
+            builder = DocumentBuilder(source, store, _TYPE + kind, said)
             yield from _Reading(file, builder, options, title or humanise(source)).pieces(kind)
 
 

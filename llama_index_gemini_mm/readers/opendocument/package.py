@@ -10,7 +10,6 @@ import io
 import posixpath
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,16 +17,18 @@ from typing import Any
 
 from lxml import etree
 
+from llama_index_gemini_mm.codecs.markup import xml_parser
 from llama_index_gemini_mm.errors import CorruptFile, EncryptedFile, FileTooLarge
 from llama_index_gemini_mm.media import AUTHOR, CREATED, KEYWORDS, LANGUAGE
 from llama_index_gemini_mm.readers._base import Extra, corrupt
 from llama_index_gemini_mm.readers._bounds import MAX_PART_BYTES, MAX_XML_BYTES
+from llama_index_gemini_mm.readers._ooxml_parts import BROKEN_ZIP
 from llama_index_gemini_mm.source import Source
 
 WHAT = "OpenDocument file"
 BROKEN_ODF = (
-    *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, etree.LxmlError),
-    *(ValueError, RuntimeError, LookupError, TypeError, AttributeError),
+    *(*BROKEN_ZIP, etree.LxmlError),
+    *(LookupError, TypeError, AttributeError),
 )
 """What broken packages, parts and numbers raise."""
 
@@ -65,11 +66,6 @@ def kind_of(source: Source) -> str:
         return ""
 
 
-def safe_parser() -> Any:
-    """A parser that follows nothing out of the part it parses."""
-    return etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, load_dtd=False, remove_pis=True)
-
-
 @dataclass(frozen=True)
 class OdfFile:
     """An open OpenDocument file; ``archive`` is ``None`` for a flat one."""
@@ -93,11 +89,11 @@ class OdfFile:
         if self.archive is None:
             if self.source.size > _MAX_TREE_BYTES:
                 raise FileTooLarge(self.source.location, f"XML of more than {_MAX_TREE_BYTES >> 20} MiB")
-            return etree.fromstring(self.source.read(), parser=safe_parser())
+            return etree.fromstring(self.source.read(), xml_parser(remove_pis=True))
         if name not in self.archive.NameToInfo:
             return None
         self._check(name, _MAX_TREE_BYTES)
-        return etree.fromstring(self.archive.read(name), parser=safe_parser())
+        return etree.fromstring(self.archive.read(name), xml_parser(remove_pis=True))
 
     def stream(self, name: str) -> Any:
         """A stream over an XML part, or over the whole flat file."""

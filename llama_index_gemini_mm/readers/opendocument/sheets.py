@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from llama_index_gemini_mm.codecs.markup import XML_OPTIONS
 from llama_index_gemini_mm.readers._base import corrupt
 from llama_index_gemini_mm.readers._sections import Block, Picture
 from llama_index_gemini_mm.readers._sheets import CellCount, Merge, Row, Sheet, column_name
@@ -63,10 +64,7 @@ class OdfSheets:
                 stream,
                 events=("start", "end"),
                 tag=(_SHEET, _ROW, _COLUMN, _SHAPES, _STYLE),
-                resolve_entities=False,
-                no_network=True,
-                huge_tree=False,
-                load_dtd=False,
+                **XML_OPTIONS,
             )
 
     def _style(self, element: Any) -> None:

@@ -15,9 +15,17 @@ from llama_index_gemini_mm.errors import FileTooLarge, SourceError
 from llama_index_gemini_mm.media import HIDDEN, Locator
 from llama_index_gemini_mm.media_store import MediaStore
 from llama_index_gemini_mm.readers import _ooxml, audio, video
-from llama_index_gemini_mm.readers._base import BY_SUFFIX, Extra, Format, Piece, ReaderOptions, corrupt, humanise
+from llama_index_gemini_mm.readers._base import (
+    BY_SUFFIX,
+    DocumentBuilder,
+    Extra,
+    Format,
+    Piece,
+    ReaderOptions,
+    corrupt,
+    humanise,
+)
 from llama_index_gemini_mm.readers._bounds import MAX_BLOCKS
-from llama_index_gemini_mm.readers._described import DescribedBuilder
 from llama_index_gemini_mm.readers._pictures import usable_mime
 from llama_index_gemini_mm.readers.pptx.slides import Drawn, Slide, slides
 from llama_index_gemini_mm.source import Source
@@ -52,7 +60,7 @@ class PptxFormat(Format):
     def read(self, source: Source, store: MediaStore, options: ReaderOptions) -> Iterator[Piece]:
         """Yield, slide by slide, text with notes and comments, pictures, sounds and films, and the files inside."""
         title, said, deck = _loaded(source)
-        builder = DescribedBuilder(source, store, self.mime_types[0], said)
+        builder = DocumentBuilder(source, store, self.mime_types[0], said)
         seen: set[bytes] = set()
         for slide in deck:
             shown = _Shown(slide, slide.title or title or humanise(source), builder)
@@ -95,7 +103,7 @@ class _Shown:
 
     slide: Slide
     title: str
-    builder: DescribedBuilder
+    builder: DocumentBuilder
 
     @property
     def extra(self) -> Extra:

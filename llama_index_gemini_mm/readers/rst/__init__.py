@@ -10,8 +10,7 @@ from llama_index.core.schema import Document
 from llama_index_gemini_mm import media
 from llama_index_gemini_mm.media_store import MediaStore
 from llama_index_gemini_mm.readers import _unread
-from llama_index_gemini_mm.readers._base import BY_SUFFIX, NO_MATCH, Format, ReaderOptions, humanise
-from llama_index_gemini_mm.readers._described import DescribedBuilder
+from llama_index_gemini_mm.readers._base import BY_SUFFIX, NO_MATCH, DocumentBuilder, Format, ReaderOptions, humanise
 from llama_index_gemini_mm.readers._links import Links
 from llama_index_gemini_mm.readers._sections import Heading, section_documents
 from llama_index_gemini_mm.readers._text import looks_like_text, read_text
@@ -47,7 +46,7 @@ class RstFormat(Format):
         text = read_text(source)
         blocks = list(rst_blocks(text, Links(source, options).picture))
         title = next((block.text for block in blocks if isinstance(block, Heading)), humanise(source))
-        builder = DescribedBuilder(source, store, self.mime_types[0], _docinfo(text))
+        builder = DocumentBuilder(source, store, self.mime_types[0], _docinfo(text))
         yield from section_documents(blocks, builder, options, title)
 
 

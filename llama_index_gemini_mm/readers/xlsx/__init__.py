@@ -20,7 +20,6 @@ from llama_index_gemini_mm.readers._base import (
     corrupt,
     humanise,
 )
-from llama_index_gemini_mm.readers._described import DescribedBuilder
 from llama_index_gemini_mm.readers._ole_objects import embedded_files
 from llama_index_gemini_mm.readers._ooxml_charts import chart_text
 from llama_index_gemini_mm.readers._pictures import usable_mime
@@ -51,7 +50,7 @@ class XlsxFormat(Format):
         with open_book(source) as book:
             with corrupt(source, WHAT, *BROKEN):
                 said = book.properties()
-            builder = DescribedBuilder(source, store, self.mime_types[0], said)
+            builder = DocumentBuilder(source, store, self.mime_types[0], said)
             yield from _Reading(book, builder, options).pieces()
 
 

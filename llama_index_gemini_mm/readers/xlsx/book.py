@@ -7,10 +7,8 @@ cell is its corner has 17 thousand million) and know no hidden rows, hidden colu
 from __future__ import annotations
 
 import io
-import re
 import warnings
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -25,6 +23,7 @@ from llama_index_gemini_mm.errors import FileTooLarge
 from llama_index_gemini_mm.media import AUTHOR, CREATED, KEYWORDS
 from llama_index_gemini_mm.readers._base import Extra, corrupt
 from llama_index_gemini_mm.readers._bounds import MAX_PART_BYTES, MAX_XML_BYTES
+from llama_index_gemini_mm.readers._ooxml_parts import BROKEN_ZIP, STRICT, TRANSITIONAL
 from llama_index_gemini_mm.readers._sheets import CellCount, Merge, Row, Sheet
 from llama_index_gemini_mm.readers.xlsx.drawings import root_of, sheet_notes
 from llama_index_gemini_mm.readers.xlsx.values import shown
@@ -32,8 +31,8 @@ from llama_index_gemini_mm.source import Source
 
 WHAT = "Excel workbook"
 BROKEN = (
-    *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ParseError),
-    *(etree.LxmlError, ValueError, LookupError, AttributeError, TypeError, AssertionError, ArithmeticError),
+    *(*BROKEN_ZIP, OSError, ParseError, etree.LxmlError),
+    *(LookupError, AttributeError, TypeError, AssertionError, ArithmeticError),
 )
 """What openpyxl raises, besides errors of its own, on packages with missing or senseless parts."""
 
@@ -41,8 +40,6 @@ _MAX_OTHER_BYTES = 16 * 2**20
 """Any part but sheets and strings, unpacked: openpyxl makes an object of every element of the styles."""
 _BATCH = 500
 """Rows that are parsed at a time."""
-_STRICT = re.compile(rb"http://purl\.oclc\.org/ooxml/(\w+)/(\w+)")
-_TRANSITIONAL = rb"http://schemas.openxmlformats.org/\1/2006/\2"
 _TRUE = ("1", "true")
 _DUBLIN = "{http://purl.org/dc/elements/1.1/}"
 _CORE = {
@@ -86,14 +83,14 @@ def _check_sizes(source: Source, archive: zipfile.ZipFile) -> None:
 
 def _transitional(archive: zipfile.ZipFile) -> BinaryIO | None:
     """A copy of a workbook in strict Open XML under the names that openpyxl knows; ``None`` when it has these."""
-    if not _STRICT.search(archive.read("xl/workbook.xml") if "xl/workbook.xml" in archive.namelist() else b""):
+    if not STRICT.search(archive.read("xl/workbook.xml") if "xl/workbook.xml" in archive.namelist() else b""):
         return None
     copy = io.BytesIO()
     with zipfile.ZipFile(copy, "w", zipfile.ZIP_DEFLATED) as target:
         for part in archive.infolist():
             data = archive.read(part)
             is_xml = part.filename.endswith((".xml", ".rels"))
-            target.writestr(part.filename, _STRICT.sub(_TRANSITIONAL, data) if is_xml else data)
+            target.writestr(part.filename, STRICT.sub(TRANSITIONAL, data) if is_xml else data)
     copy.seek(0)
     return copy
 

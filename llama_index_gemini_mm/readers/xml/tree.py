@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from llama_index_gemini_mm.codecs.markup import xml_parser
 from llama_index_gemini_mm.errors import CorruptFile, FileTooLarge
 from llama_index_gemini_mm.readers._bounds import MAX_CELLS, MAX_XML_DEPTH
 from llama_index_gemini_mm.readers._text import MAX_TEXT_BYTES
@@ -30,17 +31,8 @@ def xml_root(source: Source, data: bytes) -> Any:
 
     if len(data) > MAX_TEXT_BYTES:
         raise FileTooLarge(source.location, f"XML of {len(data) >> 20} MiB, at most {MAX_TEXT_BYTES >> 20} are read")
-    parser = etree.XMLParser(
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-        remove_blank_text=False,
-    )
     try:
-        root = etree.fromstring(data, parser)
+        root = etree.fromstring(data, xml_parser(remove_comments=True, remove_pis=True))
     except etree.XMLSyntaxError as error:
         if "depth" in str(error):
             raise FileTooLarge(source.location, f"XML nested deeper than {MAX_XML_DEPTH}") from error
