@@ -15,6 +15,7 @@ from llama_index_gemini_mm.errors import CorruptFile, EncryptedFile
 from llama_index_gemini_mm.media import AUTHOR, CREATED, KEYWORDS, LANGUAGE, one_line
 from llama_index_gemini_mm.readers._base import BY_BOTH, BY_CONTENT, BY_SUFFIX, NO_MATCH
 from llama_index_gemini_mm.readers._ooxml_parts import BROKEN_ZIP, CONTENT_TYPES, check_sizes, mended
+from llama_index_gemini_mm.readers.zip.members import member_names
 from llama_index_gemini_mm.source import Source
 
 _log = logging.getLogger(__name__)
@@ -46,20 +47,12 @@ def score(source: Source, folder: str, suffixes: tuple[str, ...]) -> int:
     """Match a package whose parts lie in ``folder`` (``word/``), or, when it is locked or broken, by its suffix."""
     named = source.suffix in suffixes
     if source.head.startswith(ZIP_MAGIC):
-        names = _names(source)
+        names = member_names(source)
         if names is None:
             return BY_SUFFIX if named else NO_MATCH
         found = CONTENT_TYPES in names and any(name.startswith(folder) for name in names)
         return (BY_BOTH if named else BY_CONTENT) if found else NO_MATCH
     return BY_SUFFIX if named and source.head.startswith(OLE_MAGIC) and is_locked(source) else NO_MATCH
-
-
-def _names(source: Source) -> list[str] | None:
-    try:
-        with source.open() as stream, zipfile.ZipFile(stream) as package:
-            return package.namelist()
-    except BROKEN_ZIP:
-        return None
 
 
 def related_roots(part: Any, kind: str) -> Iterator[Any]:

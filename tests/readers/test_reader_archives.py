@@ -21,6 +21,7 @@ from llama_index_gemini_mm import MediaStore, ReaderOptions
 from llama_index_gemini_mm.errors import CorruptFile, EncryptedFile, FileTooLarge, SourceError, UnsupportedFormat
 from llama_index_gemini_mm.readers._archive import Names, harmless_name
 from llama_index_gemini_mm.readers._registry import find_format, read_source
+from llama_index_gemini_mm.readers.zip.members import member_names
 from llama_index_gemini_mm.source import Source
 
 CORPUS = Path(__file__).parent.parent / "corpus" / "readers"
@@ -279,9 +280,21 @@ def test_nested_archives_end_at_the_bound(store: MediaStore) -> None:
     assert [type(n) for n in notes] == [FileTooLarge]
 
 
+def test_the_entries_of_a_large_package_are_counted_where_they_are_listed(tmp_path: Path) -> None:
+    """The length of the list stands in a record of its own; behind it comes a comment."""
+    for count in (70_000, 100_001):
+        with zipfile.ZipFile(tmp_path / "x.zip", "w") as package:
+            for number in range(count):
+                package.writestr(zipfile.ZipInfo(str(number)), b"")
+            package.comment = b"the end"
+        names = member_names(Source.of_path(tmp_path / "x.zip"))
+        assert (len(names) if names else None) == (count if count <= 100_000 else None)
+
+
 def test_too_many_entries_are_counted_before_they_are_listed(read: Read) -> None:
+    listed = b"PK\x01\x02" * 100_001
     with pytest.raises(FileTooLarge, match="100,000 entries"):
-        read("x.zip", b"PK\x03\x04" + b"PK\x01\x02" * 100_001)
+        read("x.zip", b"PK\x03\x04" + listed + struct.pack("<4s8xIIH", b"PK\x05\x06", len(listed), 4, 0))
 
 
 def test_tar_member_of_negative_size_leads_in_no_circle(read: Read) -> None:

@@ -6,7 +6,6 @@ documents say where the file lies and what it is, as if it had been read itself.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,9 +16,9 @@ from llama_index_gemini_mm.media import FILE_SIZE, FILE_TYPE, SOURCE_SHA256
 from llama_index_gemini_mm.media_store import MediaStore
 from llama_index_gemini_mm.readers import docx, pptx, xlsx
 from llama_index_gemini_mm.readers._base import BY_SUFFIX, NO_MATCH, Format, Piece, ReaderOptions
-from llama_index_gemini_mm.readers._ooxml_parts import BROKEN_ZIP
 from llama_index_gemini_mm.readers.legacy_office.crypto import OLE_MAGIC, ole_streams, unlocked
 from llama_index_gemini_mm.readers.legacy_office.soffice import converted
+from llama_index_gemini_mm.readers.zip.members import member_names
 from llama_index_gemini_mm.source import Source
 
 
@@ -95,11 +94,7 @@ def _kind(source: Source) -> _Kind | None:
 
 
 def _is_binary_workbook(source: Source) -> bool:
-    try:
-        with source.open() as stream, zipfile.ZipFile(stream) as package:
-            return xlsx.BINARY in package.NameToInfo
-    except BROKEN_ZIP:
-        return False
+    return xlsx.BINARY in (member_names(source) or ())
 
 
 def _package_format(source: Source) -> Format:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zipfile
 import zlib
@@ -17,6 +18,10 @@ from llama_index_gemini_mm.source import Source
 
 MAGIC = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _ENTRY = b"PK\x01\x02"
+_END, _END_SIZE, _END_BYTES = b"PK\x05\x06", 22, 22 + 0xFFFF
+"""What stands behind the list of entries, with a comment of up to 64 KiB."""
+_LOCATOR, _LOCATOR_SIZE = b"PK\x06\x07", 20
+_LARGE, _LARGE_SIZE = b"PK\x06\x06", 56
 _CHUNK = 1 << 22
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, struct.error, OverflowError)
 """What ``zipfile`` raises on packages that are broken or cut off."""
@@ -44,14 +49,36 @@ def opened_zip(source: Source, what: str) -> Iterator[zipfile.ZipFile]:
 
 
 def _check_entries(source: Source, stream: BinaryIO) -> None:
-    """Count the entries by their signature: ``zipfile`` makes an object of each before it can be asked."""
-    count, rest = 0, b""
-    while chunk := stream.read(_CHUNK):
-        count += (rest + chunk).count(_ENTRY)
-        rest = chunk[-len(_ENTRY) + 1 :]
-        if count > MAX_ENTRIES:
-            raise FileTooLarge(source.location, f"more than {MAX_ENTRIES:,} entries in the archive")
+    """Count the entries by their signature: ``zipfile`` makes an object of each before it can be asked.
+
+    They stand in a list at the end of the file, whose length stands behind it; all else is not read.
+    """
+    stream.seek(max(source.size - _END_BYTES, 0))
+    tail = stream.read()
+    end = tail.rfind(_END)
+    if end >= 0 and end + _END_SIZE <= len(tail):
+        listed, behind = _listed_bytes(stream, tail, end)
+        stream.seek(max(source.size - len(tail) + end - behind - listed, 0))
+        count, rest = 0, b""
+        while listed > 0 and (chunk := stream.read(min(_CHUNK, listed))):
+            count += (rest + chunk).count(_ENTRY)
+            rest, listed = chunk[-len(_ENTRY) + 1 :], listed - len(chunk)
+            if count > MAX_ENTRIES:
+                raise FileTooLarge(source.location, f"more than {MAX_ENTRIES:,} entries in the archive")
     stream.seek(0)
+
+
+def _listed_bytes(stream: BinaryIO, tail: bytes, end: int) -> tuple[int, int]:
+    """The length of the list of entries, and of what lies between it and ``end``: records that large ones have."""
+    (length,) = struct.unpack_from("<I", tail, end + 12)
+    locator = end - _LOCATOR_SIZE
+    if locator < 0 or not tail.startswith(_LOCATOR, locator):
+        return length, 0
+    stream.seek(-(len(tail) - locator + _LARGE_SIZE), io.SEEK_END)
+    record = stream.read(_LARGE_SIZE)
+    if not record.startswith(_LARGE):
+        return length, 0
+    return struct.unpack_from("<Q", record, 40)[0], _LOCATOR_SIZE + _LARGE_SIZE
 
 
 def member_names(source: Source) -> frozenset[str] | None:
