@@ -138,6 +138,7 @@ def demo(
 def emulate(
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 8765,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    allow_remote: Annotated[bool, typer.Option("--allow-remote", help="Let other machines in.")] = False,
     api_key: Annotated[str | None, typer.Option(help="The only key to accept; any when not given.")] = None,
     modality_gap: Annotated[float, typer.Option(help="How far the media are set apart.", min=0.0)] = 0.3,
     latency: Annotated[float, typer.Option(help="Seconds before each answer.", min=0.0)] = 0.0,
@@ -150,7 +151,15 @@ def emulate(
     from llama_index_gemini_mm.emulator import GeminiEmulator, serve
 
     with reported():
-        emulator = GeminiEmulator(api_key, modality_gap=modality_gap, host=host, port=port, latency=latency, keep=0)
+        emulator = GeminiEmulator(
+            api_key,
+            modality_gap=modality_gap,
+            host=host,
+            port=port,
+            latency=latency,
+            allow_remote=allow_remote,
+            keep=0,
+        )
         emulator.start()
         console.show_emulator(emulator.base_url)
         serve(emulator)

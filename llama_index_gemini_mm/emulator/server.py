@@ -75,7 +75,8 @@ class GeminiEmulator:
         allow_remote: bool = False,
     ) -> None:
         if not allow_remote and not _is_loopback(host):
-            raise ConfigurationError(f"host {host} is not a loopback address; use 127.0.0.1, or allow_remote=True")
+            remedy = "use 127.0.0.1, or let others in: allow_remote=True, or --allow-remote"
+            raise ConfigurationError(f"host {host} is not a loopback address; {remedy}")
         if modality_gap < 0 or latency < 0:
             raise ConfigurationError("modality_gap and latency must not be negative")
         self.faults = faults if faults is not None else Faults()
