@@ -213,7 +213,9 @@ def test_an_interrupt_stops_at_once_and_keeps_what_was_paid_for(emulator: Gemini
     """Ctrl-C while a request hangs: the process ends within moments, and the cache holds what came before."""
     cache = tmp_path / "cache.sqlite3"
     program = textwrap.dedent(f"""
+        import signal
         from llama_index_gemini_mm import GeminiMultimodalEmbedding
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the suite runs in the background
         model = GeminiMultimodalEmbedding(api_key="k", base_url={emulator.base_url!r}, output_dimensionality=128,
                                           embedding_cache={str(cache)!r}, max_concurrency=1)
         print("ready", flush=True)
