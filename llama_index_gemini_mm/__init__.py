@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from llama_index_gemini_mm.node_parser import MediaNodeParser
     from llama_index_gemini_mm.query_engine import MediaQueryEngine
     from llama_index_gemini_mm.readers import MediaReader, ReaderOptions, media_file_extractor
-    from llama_index_gemini_mm.retriever import MediaRetriever
+    from llama_index_gemini_mm.retriever import MediaRetriever, Where
+    from llama_index_gemini_mm.vector_store import ServerOptions
+    from llama_index_gemini_mm.vector_store.edge import EdgeVectorStore
 
 _HOMES = {
     "MediaReader": "readers",
@@ -34,7 +36,10 @@ _HOMES = {
     "Part": "engine.items",
     "GeminiMultimodalEmbedding": "embedding",
     "BatchEmbedding": "batch",
+    "EdgeVectorStore": "vector_store.edge",
+    "ServerOptions": "vector_store",
     "MediaRetriever": "retriever",
+    "Where": "retriever",
     "MediaQueryEngine": "query_engine",
     "MediaIndex": "index",
     "GeminiMMError": "errors",
@@ -42,6 +47,7 @@ _HOMES = {
 
 __all__ = [
     "BatchEmbedding",
+    "EdgeVectorStore",
     "GeminiMMError",
     "GeminiMultimodalEmbedding",
     "MediaIndex",
@@ -52,7 +58,9 @@ __all__ = [
     "MediaStore",
     "Part",
     "ReaderOptions",
+    "ServerOptions",
     "SplitOptions",
+    "Where",
     "__version__",
     "media_file_extractor",
 ]

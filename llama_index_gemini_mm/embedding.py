@@ -17,7 +17,7 @@ from typing import Any, Self
 from llama_index.core.base.embeddings.base import Embedding
 from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent, EmbeddingStartEvent
-from llama_index.core.schema import BaseNode, ImageType, MetadataMode, QueryBundle
+from llama_index.core.schema import BaseNode, ImageType, MetadataMode
 from llama_index_instrumentation import get_dispatcher
 
 from llama_index_gemini_mm.calls import Call, SkippedItem, calling, current
@@ -41,6 +41,7 @@ from llama_index_gemini_mm.media import read_embed_text
 from llama_index_gemini_mm.modalities import parts_of
 from llama_index_gemini_mm.portions import Advance, announced, portions_of, progress
 from llama_index_gemini_mm.pricing import estimate_texts
+from llama_index_gemini_mm.queries import MediaQuery, contents_of
 
 dispatcher = get_dispatcher(__name__)
 
@@ -164,21 +165,26 @@ class GeminiMultimodalEmbedding(EmbeddingSettings):
             UnsupportedFormat: a file that is no picture, sound, film or PDF.
             LimitExceeded: more, longer or larger media than one content may hold.
         """
-        return self._seen(parts, self._ready().embed([self._deferred(parts, "document")])[0])
+        return self._seen(parts, self._ready().embed([self._deferred(parts)]))[0]
 
     async def aget_media_embedding(self, *parts: PartLike) -> Embedding:
         """The same from an event loop."""
-        return self._seen(parts, (await self._ready().aembed([self._deferred(parts, "document")]))[0])
+        return self._seen(parts, await self._ready().aembed([self._deferred(parts)]))[0]
 
-    def query_bundle(self, *parts: PartLike) -> QueryBundle:
-        """A query made of words and media, for ``retriever.retrieve`` and ``query_engine.query``."""
-        vector = self._seen(parts, self._ready().embed([self._deferred(parts, "query")])[0])
-        return QueryBundle(_words(parts), embedding=vector)
+    def query_bundle(self, *parts: PartLike) -> MediaQuery:
+        """A query made of words and media, for ``retriever.retrieve`` and ``query_engine.query``.
 
-    async def aquery_bundle(self, *parts: PartLike) -> QueryBundle:
+        What is longer than one content may be is cut into several, each with its vector; see ``MediaQuery``.
+        """
+        contents = contents_of(parts, self.limits)
+        vectors = self._ready().embed([EmbedItem(content, "query") for content in contents])
+        return MediaQuery.of(parts, contents, self._seen(parts, vectors))
+
+    async def aquery_bundle(self, *parts: PartLike) -> MediaQuery:
         """The same from an event loop."""
-        vector = self._seen(parts, (await self._ready().aembed([self._deferred(parts, "query")]))[0])
-        return QueryBundle(_words(parts), embedding=vector)
+        contents = await asyncio.to_thread(contents_of, parts, self.limits)
+        vectors = await self._ready().aembed([EmbedItem(content, "query") for content in contents])
+        return MediaQuery.of(parts, contents, self._seen(parts, vectors))
 
     def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
         """Embed nodes as a step of an ingestion pipeline; media of nodes not made by this package is taken in first."""
@@ -283,12 +289,12 @@ class GeminiMultimodalEmbedding(EmbeddingSettings):
             known.update(text for text, vector in zip(some, found, strict=True) if vector is not None)
         return known
 
-    def _seen(self, parts: Sequence[PartLike], vector: Embedding) -> Embedding:
+    def _seen(self, parts: Sequence[PartLike], vectors: list[Embedding]) -> list[Embedding]:
         """Tell LlamaIndex's instrumentation, as its own methods do; of media, only that there were some."""
         chunks = [part if isinstance(part, str) else f"[{type(part).__name__}]" for part in parts]
         dispatcher.event(EmbeddingStartEvent(model_dict=self.to_payload()))
-        dispatcher.event(EmbeddingEndEvent(chunks=chunks, embeddings=[vector]))
-        return vector
+        dispatcher.event(EmbeddingEndEvent(chunks=chunks, embeddings=vectors))
+        return vectors
 
     def _input(self, text: str, role: Role) -> Input:
         """What the engine is given for a string from LlamaIndex; media are cut only if their vector is not known."""
@@ -297,8 +303,8 @@ class GeminiMultimodalEmbedding(EmbeddingSettings):
             return EmbedItem((Part(text=read.body),), role, read.title)
         return Deferred(partial(self.item_of, text, role), text, role)
 
-    def _deferred(self, parts: Sequence[PartLike], role: Role) -> Deferred:
-        return Deferred(lambda: EmbedItem(tuple(as_parts(parts, self.limits)), role), role=role)
+    def _deferred(self, parts: Sequence[PartLike]) -> Deferred:
+        return Deferred(lambda: EmbedItem(tuple(as_parts(parts, self.limits))))
 
     def _set(self, nodes: Sequence[BaseNode], vectors: Sequence[Embedding], call: Call) -> list[BaseNode]:
         """The nodes with their vectors, without those that were skipped."""
@@ -315,10 +321,6 @@ class GeminiMultimodalEmbedding(EmbeddingSettings):
 
     def _transport(self) -> Transport:
         return Transport(self.client or connect(self.address()), self.model_name, self.output_dimensionality)
-
-
-def _words(parts: Sequence[Any]) -> str:
-    return "\n".join(part for part in parts if isinstance(part, str))
 
 
 def _image(value: ImageType) -> Path | bytes:

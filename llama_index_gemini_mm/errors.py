@@ -18,7 +18,7 @@
     │   ├── InvalidRequest      this very input is refused
     │   └── BadReply            an answer that cannot be trusted: count, dimension, numbers
     ├── IndexMismatch           an index made by another model or dimension; ``expected``, ``found``
-    ├── IndexLocked             an embedded index that another process holds
+    ├── IndexLocked             an embedded index that is open already; ``pid``, ``host``, ``since``
     └── IndexUnavailable        a Qdrant server that does not answer, or refuses
 
 Errors carry fields besides their text, survive pickling (worker processes send them home), and own the exit code the
@@ -28,6 +28,8 @@ command line ends with. Their text says what to do next; it never holds a key or
 from __future__ import annotations
 
 import copy
+import os
+import platform
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -83,6 +85,9 @@ class SourceError(GeminiMMError):
         return moved
 
 
+PASSWORD_HINT = "give it in ReaderOptions(passwords=…), or to gemini-mm in GEMINI_MM_PASSWORDS or --password-file"  # noqa: S105 - a sentence
+
+
 class UnsupportedFormat(SourceError):
     """No reader knows this kind of content."""
 
@@ -96,7 +101,7 @@ class CorruptFile(SourceError):
 
 
 class EncryptedFile(SourceError):
-    """The content needs a password."""
+    """The content needs a password; ``PASSWORD_HINT`` says where to give it."""
 
     exit_code = 13
 
@@ -233,15 +238,33 @@ class IndexMismatch(GeminiMMError):
 
 
 class IndexLocked(GeminiMMError):
-    """An embedded index that another process has open."""
+    """An embedded index that is open already: in another process, or elsewhere in this one.
+
+    Args:
+        path: the storage folder.
+        pid: the process that holds it; 0 when that is not known.
+        host: the computer that process runs on.
+        since: the ISO 8601 time at which it took it.
+    """
 
     exit_code = 41
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, pid: int = 0, host: str = "", since: str = "") -> None:
         self.path = path
+        self.pid = pid
+        self.host = host
+        self.since = since
+        when = f" since {since}" if since else ""
+        if (pid, host) == (os.getpid(), platform.node()):
+            super().__init__(
+                f"{path} is open in this very process ({pid}){when}; an embedded index is opened once: use the "
+                "MediaIndex that holds it, or close that one first; several at once need a server (qdrant_url)"
+            )
+            return
+        who = f"process {pid} on {host}" if pid else "another process"
         super().__init__(
-            f"{path} is open in another process; an embedded index belongs to one at a time: "
-            "close the other one, or use a server with qdrant_url"
+            f"{path} is held by {who}{when}; an embedded index belongs to one process at a time: wait for it "
+            "(--wait, wait=seconds), or use a server, which many can share (--qdrant-url, qdrant_url=)"
         )
 
 

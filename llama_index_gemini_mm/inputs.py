@@ -41,9 +41,13 @@ def _as_parts(value: PartLike, store: MediaStore, limits: Limits) -> list[Part]:
         return [value]
     if isinstance(value, str):
         return [Part(text=value)] if value.strip() else []
+    return parts_of(EmbedText("", ref=ref_of(value, store)), store, limits)
+
+
+def ref_of(value: Path | bytes | Image.Image, store: MediaStore) -> MediaRef:
+    """A file, its content or a picture, taken into ``store``; raises ``SourceError`` for what is no medium."""
     source = _source(value)
-    sha256 = store.add_source(source, media_type(source))
-    return parts_of(EmbedText("", ref=MediaRef(sha256)), store, limits)
+    return MediaRef(store.add_source(source, media_type(source)))
 
 
 def _source(value: Path | bytes | Image.Image) -> Source:

@@ -2,6 +2,7 @@
 
     <root>/<ab>/<sha256>.json   what is known: MIME type, size, and for an original where it lies
     <root>/<ab>/<sha256>        the bytes of extracted media
+    <root>/.gemini-mm           the mark of a folder that reading leaves out; only where the store made ``root`` itself
 
 One small file per entry, written under another name and then moved, so several processes can share a store; ``root``
 may be any fsspec URL.
@@ -25,6 +26,9 @@ from llama_index_gemini_mm.sandbox import bounds_for, guarded, inside_worker, sh
 from llama_index_gemini_mm.source import Source
 
 DEFAULT_ROOT = "./storage/media"
+STORAGE_MARK = ".gemini-mm"
+"""A file in a folder of this package's own. Whoever reads a folder around it leaves it out."""
+_MARK = b"This folder belongs to llama_index_gemini_mm, which leaves it out when it reads a folder around it.\n"
 
 
 @dataclass(frozen=True)
@@ -187,6 +191,11 @@ class MediaStore:
             return None
 
     def _write(self, name: str, data: bytes) -> None:
+        if not self._fs.exists(f"{self._base}/"):
+            self._put(f"{self._base}/{STORAGE_MARK}", _MARK)
+        self._put(name, data)
+
+    def _put(self, name: str, data: bytes) -> None:
         self._fs.makedirs(name.rpartition("/")[0], exist_ok=True)
         draft = f"{name}.{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._fs.pipe_file(draft, data)
@@ -233,6 +242,13 @@ def _cut(stream: BinaryIO, mime_type: str, fragment: Fragment) -> tuple[bytes, s
 
         return pdf.cut(stream, fragment.first_page, fragment.last_page), mime_type
     raise Undecodable(f"{mime_type} cannot be uploaded as media")
+
+
+def mark_storage(folder: Path) -> None:
+    """Make ``folder`` if need be and mark it as this package's own; one that holds files already stays as it is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not any(folder.iterdir()):
+        (folder / STORAGE_MARK).write_bytes(_MARK)
 
 
 def as_media_store(value: MediaStore | str | Path | None) -> MediaStore:

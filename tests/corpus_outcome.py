@@ -11,19 +11,21 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from llama_index.core.schema import BaseNode
 
 from llama_index_gemini_mm import MediaReader, MediaStore, media
-from llama_index_gemini_mm.errors import SourceError
-from llama_index_gemini_mm.source import Source
+from llama_index_gemini_mm.readers import Skipped
 
 CORPUS = Path(__file__).parent / "corpus"
 GOLDEN = CORPUS / "golden"
+PLACES = tuple(CORPUS / name for name in ("good", "own", "hard", "composite"))
+"""The folders whose files have a golden file."""
 _SHOWN = 40
 """Documents of one file that are written down one by one; of longer files the first ones."""
 _PLACES = (media.PAGE_START, media.SLIDE, media.SHEET, media.LINE_START, media.START_SECONDS, media.END_SECONDS)
@@ -32,36 +34,32 @@ _WORDS = 8
 Outcome = dict[str, Any]
 
 
-def files_of(folder: Path) -> list[Path]:
-    """All files below a folder, sorted."""
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+def outcomes(reader: MediaReader, folder: Path, root: Path) -> dict[str, Outcome]:
+    """What became of the files of a folder, by their path below ``root``; ``reader`` skips what it cannot read."""
+    documents = reader.load_data(folder)
+    return by_file(documents, reader.report.skipped, str(root))
 
 
-def outcomes(reader: MediaReader, files: Iterable[Path]) -> Iterator[tuple[Path, Outcome]]:
-    """Each file with what became of it."""
-    for source, documents in reader.read_all((Source.of_path(file), str(file.parent)) for file in files):
-        notes: list[SourceError] = []
-        found: list[BaseNode] = []
-        error: SourceError | None = None
-        try:
-            found.extend(documents(notes.append))
-        except SourceError as raised:
-            error = raised
-        yield Path(source.location), outcome(found, notes, error, source.location)
+def by_file(documents: Iterable[BaseNode], skipped: Iterable[Skipped], root: str) -> dict[str, Outcome]:
+    """What became of each file, by its path below ``root``, from the documents and the report of all."""
+    found: dict[str, list[BaseNode]] = defaultdict(list)
+    told: dict[str, list[Skipped]] = defaultdict(list)
+    for document in documents:
+        found[str(document.metadata[media.FILE_PATH])].append(document)
+    for each in skipped:
+        told[each.file.partition("!/")[0]].append(each)
+    locations = sorted(found.keys() | told.keys())
+    return {x.removeprefix(root).lstrip("/"): outcome(found[x], told[x], x) for x in locations}
 
 
-def outcome(
-    documents: Iterable[BaseNode], notes: Iterable[SourceError], error: SourceError | None, location: str
-) -> Outcome:
+def outcome(documents: Sequence[BaseNode], skipped: Iterable[Skipped], location: str) -> Outcome:
     """The documents, the files inside that were left out, and the error, all without the path of this machine."""
-    documents = list(documents)
-    found: Outcome = {}
-    if error is not None:
-        found["error"] = f"{type(error).__name__}: {error.reason}"
+    whole = [f"{s.error}: {s.reason}" for s in skipped if s.file == location]
+    found: Outcome = {"error": whole[0]} if whole else {}
     if documents:
         found["counts"] = dict(sorted(Counter(str(d.metadata[media.MODALITY]) for d in documents).items()))
         found["documents"] = [line(document.metadata, document.get_content()) for document in documents[:_SHOWN]]
-    told = [f"{Path(note.path.replace(location, '')).name}: {type(note).__name__}: {note.reason}" for note in notes]
+    told = [f"{Path(s.file).name}: {s.error}: {s.reason}" for s in skipped if s.file != location]
     return found | ({"notes": told[:_SHOWN]} if told else {})
 
 
@@ -76,29 +74,52 @@ def line(metadata: Mapping[str, Any], text: str) -> str:
     return f"{' · '.join(filter(None, named))} | {metadata.get(media.TITLE, '')} | {shown}"
 
 
-def golden_files() -> dict[str, list[Path]]:
-    """The golden files by name: one for each kind of good file, one for each of the other folders."""
-    kinds = {f"good_{folder.name}": files_of(folder) for folder in sorted((CORPUS / "good").iterdir())}
-    return kinds | {name: files_of(CORPUS / name) for name in ("own", "hard", "composite")}
+def golden_folders() -> dict[str, Path]:
+    """The folder that each golden file speaks of: one for each kind of good file, and the others."""
+    kinds = {f"good_{folder.name}": folder for folder in sorted((CORPUS / "good").iterdir())}
+    return kinds | {folder.name: folder for folder in PLACES[1:]}
 
 
-def written(results: Iterable[tuple[Path, Outcome]], root: Path) -> str:
+def truth() -> dict[str, Outcome]:
+    """What all golden files say, by the path of the file below the corpus."""
+    told = [json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8")) for name in golden_folders()]
+    return {file: expected for each in told for file, expected in each.items()}
+
+
+def differences(found: Mapping[str, Outcome], expected: Mapping[str, Outcome]) -> list[str]:
+    """The files whose outcome is another, each with the first thing in which it is."""
+    names = sorted(found.keys() | expected.keys())
+    pairs = ((name, found.get(name, {}), expected.get(name, {})) for name in names)
+    return [f"{name}: {_difference(*pair)}" for name, *pair in pairs if pair[0] != pair[1]]
+
+
+def _difference(found: Outcome, expected: Outcome) -> str:
+    """The first document that is another, else the first key."""
+    key = next(key for key in ("error", "documents", "counts", "notes") if found.get(key) != expected.get(key))
+    ours, theirs = found.get(key), expected.get(key)
+    if key == "documents":
+        pairs = enumerate(zip_longest(ours or (), theirs or ()), 1)
+        number, (ours, theirs) = next((number, pair) for number, pair in pairs if pair[0] != pair[1])
+        key = f"document {number}"
+    return f"{key} is {ours!r}, not {theirs!r}"
+
+
+def written(found: Mapping[str, Outcome]) -> str:
     """The text of a golden file."""
-    by_name = {path.relative_to(root).as_posix(): found for path, found in results}
-    return json.dumps(by_name, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
 
 
 def main() -> None:
     """See above."""
     with tempfile.TemporaryDirectory() as folder:
-        reader = MediaReader(MediaStore(folder))
+        reader = MediaReader(MediaStore(folder), on_error="skip")
         if len(sys.argv) > 1:
             root = Path(sys.argv[1]).absolute()
-            sys.stdout.write(written(outcomes(reader, files_of(root)), root))
+            sys.stdout.write(written(outcomes(reader, root, root)))
             return
         GOLDEN.mkdir(exist_ok=True)
-        for name, files in golden_files().items():
-            (GOLDEN / f"{name}.json").write_text(written(outcomes(reader, files), CORPUS), encoding="utf-8")
+        for name, place in golden_folders().items():
+            (GOLDEN / f"{name}.json").write_text(written(outcomes(reader, place, CORPUS)), encoding="utf-8")
 
 
 if __name__ == "__main__":

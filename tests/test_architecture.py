@@ -17,8 +17,9 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A room may import only from rooms further to the right.
 ORDER = [
-    *("cli", "demo", "index", "query_engine", "sync", "manifest", "retriever", "vector_store"),
-    *("batch", "embedding", "embedding_settings", "calls", "portions", "inputs", "pricing"),
+    *("cli", "demo", "index", "collection", "query_engine", "hits", "migrate", "tune", "push", "sync", "manifest"),
+    *("retriever", "vector_store", "calibration", "fusion", "sparse", "storage_lock"),
+    *("batch", "embedding", "embedding_settings", "calls", "portions", "queries", "inputs", "pricing"),
     *(
         "node_parser",
         "readers",

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from llama_index_gemini_mm import __version__, errors
 from llama_index_gemini_mm.cli import app
 from llama_index_gemini_mm.cli.console import STAND_IN
-from media_samples import png, wav
+from media_samples import pdf, png, wav
 
 RED, BLUE = png("red"), png("blue")
 
@@ -78,19 +78,8 @@ def test_json_of_index(folder: Path) -> None:
     report = json.loads(run("index", folder, "--storage", "s", "--offline", "--json").stdout)
 
     assert list(report) == [
-        *(
-            "files",
-            "indexed",
-            "unchanged",
-            "removed",
-            "skipped",
-            "notes",
-            "nodes",
-            "embedded",
-            "tokens",
-            "usd",
-            "seconds",
-        ),
+        *("files", "indexed", "unchanged", "renamed", "removed", "skipped", "notes", "nodes"),
+        *("embedded", "tokens", "usd", "seconds", "dry_run", "plan"),
     ]
     assert report["nodes"] == {"image": 2, "audio": 1, "text": 1}
     assert report["skipped"] == [
@@ -107,8 +96,46 @@ def test_json_of_search(folder: Path) -> None:
     assert len(hits) == 2
     assert list(hits[0]) == [
         *("score", "modality", "file_path", "page_label", "bbox", "start_seconds", "end_seconds"),
-        *("title", "text", "media_ref", "node_id"),
+        *("title", "text", "media_ref", "node_id", "node_ids"),
     ]
+
+
+def test_a_dry_run_stores_nothing(folder: Path) -> None:
+    """It says what would be done and cost; the index that follows does that."""
+    told = json.loads(run("index", folder, "--storage", "s", "--offline", "--dry-run", "--json").stdout)
+    assert run("search", "red", "--storage", "s", "--offline").stdout == "nothing found\n"
+    done = json.loads(run("index", folder, "--storage", "s", "--offline", "--json").stdout)
+
+    assert (told["dry_run"], done["dry_run"]) == (True, False)
+    same = ("files", "indexed", "skipped", "nodes", "embedded")
+    assert {key: told[key] for key in same} == {key: done[key] for key in same}
+    assert {(Path(each["path"]).name, each["action"]) for each in told["plan"]} >= {("words.txt", "index")}
+
+
+def test_passwords_from_a_file_and_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never on the command line itself, where others could read them."""
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    (folder / "locked.pdf").write_bytes(pdf(password="secret"))
+    (tmp_path / "words").write_text("wrong\nsecret\n", encoding="utf-8")
+
+    refused = run("index", folder, "--storage", "s", "--offline")
+    assert "--password-file" in refused.stdout
+    opened = run("index", folder, "--storage", "s", "--offline", "--password-file", tmp_path / "words")
+    assert "1 indexed" in opened.stdout
+    monkeypatch.setenv("GEMINI_MM_PASSWORDS", "secret")
+    assert "1 indexed" in run("index", folder, "--storage", "t", "--offline").stdout
+
+
+def test_settings_are_those_of_the_index(folder: Path) -> None:
+    """Dimension and plan are given once; afterwards the index knows them, and says so when others are asked for."""
+    run("index", folder, "--storage", "s", "--offline", "--dimensions", "256", "--plan", "compact")
+
+    found = run("search", "red", "--top", "1", "--storage", "s", "--offline", "--explain")
+    assert "red.png" in found.stdout
+    assert "cosine" in found.stdout
+    other = run("search", "red", "--storage", "s", "--offline", "--dimensions", "768")
+    assert (other.exit_code, "768-dimensional" in other.stderr) == (errors.IndexMismatch.exit_code, True)
 
 
 def test_the_stand_in_is_named_once_and_not_in_the_results(folder: Path) -> None:

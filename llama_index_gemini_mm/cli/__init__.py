@@ -6,8 +6,9 @@ Results go to stdout, progress and messages to stderr. Everything heavy is impor
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, TypeVar, cast
 
 import typer
 
@@ -15,10 +16,17 @@ from llama_index_gemini_mm.cli._session import (
     AsJson,
     Collection,
     Dimensions,
+    FetchRemote,
+    HowToRead,
     Offline,
+    PasswordFile,
+    Plan,
     QdrantKey,
     QdrantUrl,
     Storage,
+    Target,
+    Wait,
+    Workers,
     fail,
     opened,
     reported,
@@ -26,12 +34,19 @@ from llama_index_gemini_mm.cli._session import (
 from llama_index_gemini_mm.cli.batch import batch_app
 from llama_index_gemini_mm.cli.cache import cache_app
 from llama_index_gemini_mm.cli.estimate import estimate
+from llama_index_gemini_mm.cli.migrate import migrate
+from llama_index_gemini_mm.cli.push import push
+from llama_index_gemini_mm.cli.stats import stats
+from llama_index_gemini_mm.cli.tune import tune
 from llama_index_gemini_mm.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from llama_index_gemini_mm.index import MediaHit, MediaIndex
     from llama_index_gemini_mm.limits import Modality
+    from llama_index_gemini_mm.retriever import Where
     from llama_index_gemini_mm.sync import SyncReport
+
+Number = TypeVar("Number", int, float)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -43,29 +58,38 @@ app = typer.Typer(
 )
 app.add_typer(cache_app, name="cache")
 app.add_typer(batch_app, name="batch")
-app.command()(estimate)
+for command in (estimate, stats, tune, push, migrate):
+    app.command()(command)
 
 
 @app.command()
 def index(
     inputs: Annotated[list[str], typer.Argument(help="Files, folders or fsspec URLs.", metavar="FOLDER...")],
     storage: Storage = Path("storage"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done and cost.")] = False,
     offline: Offline = False,
     as_json: AsJson = False,
-    dimensions: Dimensions = 3072,
+    dimensions: Dimensions = None,
+    plan: Plan = None,
+    password_file: PasswordFile = None,
+    fetch_remote: FetchRemote = False,
+    workers: Workers = 2,
+    wait: Wait = None,
     qdrant_url: QdrantUrl = None,
     qdrant_api_key: QdrantKey = None,
     collection: Collection = "media",
 ) -> None:
     """Bring the index up to date with files.
 
-    New and changed ones are embedded, unchanged ones cost nothing, those that are gone are deleted.
+    New and changed ones are embedded, unchanged ones cost nothing, those that are gone are deleted. Stop it when you
+    like and run it again: it goes on where it was.
     """
     from llama_index_gemini_mm.cli import console
 
-    with opened(storage, offline, dimensions, qdrant_url, qdrant_api_key, collection) as media_index:
+    target = Target(storage, collection, qdrant_url, qdrant_api_key, dimensions, plan, wait)
+    with opened(target, offline, HowToRead(password_file, fetch_remote, workers)) as media_index:
         with console.progress() as on_progress:
-            report = media_index.sync(inputs, on_progress=on_progress)
+            report = media_index.sync(inputs, dry_run=dry_run, wait=wait, on_progress=on_progress)
         console.show_report(report, as_json=as_json)
     if report.skipped and not report.indexed and not report.unchanged:
         raise typer.Exit(_exit_code(report))
@@ -82,10 +106,23 @@ def search(
         list[str] | None, typer.Option(help="Only text, image, audio, video or document; may be repeated.")
     ] = None,
     top: Annotated[int, typer.Option(help="How many results.", min=1)] = 10,
+    file: Annotated[list[str] | None, typer.Option(help="Only in this file; may be repeated.")] = None,
+    folder: Annotated[str | None, typer.Option(help="Only in files below this folder.", show_default=False)] = None,
+    page: Annotated[str | None, typer.Option(help="Only on this page, or these: 3 or 3-5.", show_default=False)] = None,
+    seconds: Annotated[
+        str | None, typer.Option(help="Only within these seconds of recordings: 60-90.", show_default=False)
+    ] = None,
+    quota: Annotated[
+        list[str] | None, typer.Option(help="At least so many results of a medium: audio=2; may be repeated.")
+    ] = None,
+    neighbours: Annotated[int, typer.Option(help="Nodes before and after each result, in the JSON.", min=0)] = 0,
+    explain: Annotated[bool, typer.Option("--explain", help="Show how each score came about.")] = False,
     storage: Storage = Path("storage"),
     offline: Offline = False,
     as_json: AsJson = False,
-    dimensions: Dimensions = 3072,
+    dimensions: Dimensions = None,
+    plan: Plan = None,
+    wait: Wait = None,
     qdrant_url: QdrantUrl = None,
     qdrant_api_key: QdrantKey = None,
     collection: Collection = "media",
@@ -93,9 +130,10 @@ def search(
     """Search by words, by media, or by both together."""
     from llama_index_gemini_mm.cli import console
 
-    if not qdrant_url and not (storage / "qdrant").is_dir():
+    target = Target(storage, collection, qdrant_url, qdrant_api_key, dimensions, wait=wait)
+    if not target.exists():
         fail(ConfigurationError(f"there is no index in {storage}; run: gemini-mm index FOLDER --storage {storage}"))
-    with opened(storage, offline, dimensions, qdrant_url, qdrant_api_key, collection) as media_index:
+    with opened(target, offline) as media_index:
         hits = media_index.search(
             text,
             image=image,
@@ -104,6 +142,10 @@ def search(
             document=document,
             top_k=top,
             modalities=cast("list[Modality]", modality or []),
+            where=_where(file, folder, page, seconds),
+            quotas=_quotas(quota or []),
+            neighbours=neighbours,
+            explain=explain,
         )
         console.show_hits(hits, as_json=as_json)
 
@@ -124,7 +166,7 @@ def demo(
 
     with (
         TemporaryDirectory(prefix="gemini-mm-") as scratch,
-        opened(storage or Path(scratch), offline) as media_index,
+        opened(Target(storage or Path(scratch)), offline) as media_index,
     ):
         with console.progress() as on_progress:
             report = media_index.sync(bundled.HANDBOOK, on_progress=on_progress)
@@ -186,6 +228,34 @@ def _ask(media_index: MediaIndex, query: object) -> list[MediaHit]:
 
     asked = cast("DemoQuery", query)
     return media_index.search(asked.text, image=asked.image, modalities=asked.modalities, top_k=3)
+
+
+def _where(file: list[str] | None, folder: str | None, page: str | None, seconds: str | None) -> Where:
+    from llama_index_gemini_mm.retriever import Where
+
+    pages = _span("--page", page, int)
+    return Where(files=file or (), folder=folder, pages=pages, seconds=_span("--seconds", seconds, float))
+
+
+def _span(option: str, text: str | None, number: Callable[[str], Number]) -> tuple[Number, Number] | None:
+    """``3-5``, or ``3`` for 3 to 3."""
+    if text is None:
+        return None
+    first, _, last = text.partition("-")
+    try:
+        return number(first), number(last or first)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no number and no range such as 3-5", param_hint=option) from None
+
+
+def _quotas(given: list[str]) -> dict[Modality, int]:
+    quotas: dict[Modality, int] = {}
+    for each in given:
+        modality, _, count = each.partition("=")
+        if not count.isdecimal():
+            raise typer.BadParameter(f"{each!r} is not like audio=2", param_hint="--quota")
+        quotas[cast("Modality", modality)] = int(count)
+    return quotas
 
 
 def _exit_code(report: SyncReport) -> int:

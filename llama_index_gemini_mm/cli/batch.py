@@ -12,7 +12,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llama_index_gemini_mm.cli._session import AsJson, Dimensions, Offline, Storage, nodes_of, reported, service_of
+from llama_index_gemini_mm.cli._session import (
+    AsJson,
+    Dimensions,
+    FetchRemote,
+    HowToRead,
+    Offline,
+    PasswordFile,
+    Storage,
+    Target,
+    Workers,
+    nodes_of,
+    reported,
+    service_of,
+)
 from llama_index_gemini_mm.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -45,8 +58,11 @@ def submit(
     storage: Storage = Path("storage"),
     offline: Offline = False,
     as_json: AsJson = False,
-    dimensions: Dimensions = 3072,
+    dimensions: Dimensions = None,
     base_url: BaseUrl = None,
+    password_file: PasswordFile = None,
+    fetch_remote: FetchRemote = False,
+    workers: Workers = 2,
     wait: _Wait = False,
     max_enqueued_tokens: _Tokens = 500_000,
 ) -> None:
@@ -55,8 +71,9 @@ def submit(
     With --offline the service lives no longer than the command, so it waits and collects at once.
     """
     skipped: list[Skipped] = []
+    how = HowToRead(password_file, fetch_remote, workers)
     with _opened(storage, base_url, offline, dimensions, max_enqueued_tokens) as batch:
-        nodes = list(nodes_of(inputs, batch.embed_model.media_store, skipped))
+        nodes = list(nodes_of(inputs, batch.embed_model.media_store, skipped, how))
         jobs = batch.submit(nodes)
         report = _waited(batch, _OFFLINE_POLL_SECONDS if offline else _POLL_SECONDS) if offline or wait else None
         left_out = [*map(asdict, skipped), *map(asdict, batch.skipped)]
@@ -106,7 +123,7 @@ def _opened(
     storage: Path,
     base_url: str | None,
     offline: bool = False,
-    dimensions: int = 3072,
+    dimensions: int | None = None,
     max_enqueued_tokens: int = 500_000,
 ) -> Iterator[BatchEmbedding]:
     with reported(), service_of(offline) as (emulator_url, api_key, service):
@@ -115,7 +132,7 @@ def _opened(
         from llama_index_gemini_mm.engine.cache import CACHE_FILE
 
         model = GeminiMultimodalEmbedding(
-            output_dimensionality=dimensions,
+            output_dimensionality=Target(storage, dimensions=dimensions).dimensions_of_vectors(),
             base_url=emulator_url or base_url,
             api_key=api_key,
             media_store=storage / "media",

@@ -14,7 +14,8 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from llama_index_gemini_mm.demo import DemoQuery
-    from llama_index_gemini_mm.index import MediaHit
+    from llama_index_gemini_mm.hits import MediaHit
+    from llama_index_gemini_mm.retriever import Explanation
     from llama_index_gemini_mm.sync import Progress as SyncProgress
     from llama_index_gemini_mm.sync import SyncReport
 
@@ -65,13 +66,17 @@ def show_report(report: SyncReport, *, as_json: bool) -> None:
         _print_json(report.as_dict())
         return
     out = _out()
+    if report.dry_run:
+        out.print("a dry run: nothing was sent, nothing was stored; this is what a sync would do", style="yellow")
+    renamed = f"{report.renamed} renamed, " if report.renamed else ""
     out.print(
-        f"{report.files} files: {report.indexed} indexed, {report.unchanged} unchanged, "
+        f"{report.files} files: {report.indexed} indexed, {renamed}{report.unchanged} unchanged, "
         f"{report.removed} removed, {len(report.skipped)} skipped"
     )
     if report.nodes:
         out.print("nodes: " + ", ".join(f"{count} {name}" for name, count in sorted(report.nodes.items())))
-    out.print(f"embedded {report.embedded}, {report.tokens:,} tokens, about ${report.usd:.4f}, {report.seconds:.1f} s")
+    sent = "to embed" if report.dry_run else "embedded"
+    out.print(f"{sent} {report.embedded}, {report.tokens:,} tokens, about ${report.usd:.4f}, {report.seconds:.1f} s")
     for skipped in (*report.skipped, *report.notes):
         line = Text(f"skipped {_short_path(skipped.file)}: {skipped.error}: {skipped.reason}", style="yellow")
         out.print(line, soft_wrap=True)
@@ -115,13 +120,28 @@ def _print_hits(out: Console, hits: Sequence[MediaHit]) -> None:
     """A line a hit; cut to the width of a terminal, and never cut in a pipe."""
     files = [_short_path(hit.file_path or "") for hit in hits]
     width = max(map(len, files), default=0)
-    out.print(f"score  medium    place      {'file':{width}}  what", style="bold", soft_wrap=not out.is_terminal)
+    out.print(f" score  medium    place      {'file':{width}}  what", style="bold", soft_wrap=not out.is_terminal)
     for hit, file in zip(hits, files, strict=True):
-        line = Text(f"{hit.score:.3f}  {hit.modality:8}  {place_of(hit):9}  {file:{width}}  {_what(hit)}")
+        line = Text(f"{hit.score:6.3f}  {hit.modality:8}  {place_of(hit):9}  {file:{width}}  {_what(hit)}")
         if out.is_terminal:
             out.print(line, no_wrap=True, overflow="ellipsis")
         else:
             out.print(line, soft_wrap=True)
+        if hit.explanation:
+            out.print(Text(f"        {_reasons(hit.explanation)}", style="dim"), soft_wrap=True)
+
+
+def _reasons(explanation: Explanation) -> str:
+    """How a score came about, in a line."""
+    asked = " and ".join(explanation.query_modalities) or "the query"
+    reasons = [f"cosine {explanation.raw:.3f} to the {asked}"]
+    if explanation.calibrated is not None:
+        reasons.append(f"calibrated {explanation.calibrated:.3f}")
+    if explanation.dense_rank is not None:
+        reasons.append(f"rank {explanation.dense_rank} by vector")
+    if explanation.sparse_rank is not None:
+        reasons.append(f"rank {explanation.sparse_rank} by words ({explanation.sparse_score:.1f})")
+    return ", ".join(reasons)
 
 
 def _what(hit: MediaHit) -> str:

@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llama_index_gemini_mm.cli._session import AsJson, Dimensions, Offline, Storage, nodes_of, reported
+from llama_index_gemini_mm.cli._session import (
+    AsJson,
+    Dimensions,
+    FetchRemote,
+    HowToRead,
+    Offline,
+    PasswordFile,
+    Storage,
+    Target,
+    Workers,
+    nodes_of,
+    reported,
+)
 
 if TYPE_CHECKING:
     from llama_index_gemini_mm.embedding import GeminiMultimodalEmbedding
@@ -26,7 +38,10 @@ def estimate(
     storage: Storage = Path("storage"),
     offline: Offline = False,
     as_json: AsJson = False,
-    dimensions: Dimensions = 3072,
+    dimensions: Dimensions = None,
+    password_file: PasswordFile = None,
+    fetch_remote: FetchRemote = False,
+    workers: Workers = 2,
     contents_per_minute: _Contents = None,
     tokens_per_minute: _Tokens = None,
 ) -> None:
@@ -35,14 +50,15 @@ def estimate(
     Tokens, US dollars and time, by medium. Nothing is sent and no key is needed. Files are read and split as index
     does; media taken out of them are kept in the storage folder for it.
     """
+    how = HowToRead(password_file, fetch_remote, workers)
     with reported(), _model(storage, offline, dimensions, contents_per_minute, tokens_per_minute) as model:
         skipped: list[Skipped] = []
-        found = model.estimate(list(nodes_of(inputs, model.media_store, skipped)))
+        found = model.estimate(list(nodes_of(inputs, model.media_store, skipped, how)))
         typer.echo(_as_json(found, skipped, model) if as_json else _as_text(found, skipped, model))
 
 
 def _model(
-    storage: Path, offline: bool, dimensions: int, contents_per_minute: int | None, tokens_per_minute: int | None
+    storage: Path, offline: bool, dimensions: int | None, contents_per_minute: int | None, tokens_per_minute: int | None
 ) -> GeminiMultimodalEmbedding:
     """The model that ``index`` would use, but without a key, since it sends nothing, and without making a cache."""
     from llama_index_gemini_mm.embedding import GeminiMultimodalEmbedding
@@ -53,7 +69,7 @@ def _model(
     return GeminiMultimodalEmbedding(
         api_key="not used",
         vertexai=False,
-        output_dimensionality=dimensions,
+        output_dimensionality=Target(storage, dimensions=dimensions).dimensions_of_vectors(),
         media_store=storage / "media",
         service="stand-in" if offline else "gemini",
         embedding_cache=cache if cache.is_file() else None,

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from llama_index_gemini_mm.emulator.faults import Fault, Faults, spoil
 from llama_index_gemini_mm.emulator.log import RecordedRequest, RequestLog
+from llama_index_gemini_mm.emulator.older import OLDER_MODEL, OLDER_ROUTES
 from llama_index_gemini_mm.emulator.replies import Refusal, bad_key, invalid, unknown_model
 from llama_index_gemini_mm.emulator.service import Answer, Call
 from llama_index_gemini_mm.emulator.wire import EmbedRequest, load_json, without_data
@@ -136,6 +137,8 @@ def _arrive(route: Route, request: web.Request, raw: bytes) -> _Arrival:
 
 def _check_model(call: Call, route: Route) -> None:
     model = call.path.get("model", MODEL)
+    if model == OLDER_MODEL and route.name in OLDER_ROUTES and call.limits.endpoint == "developer":
+        return
     if model != MODEL:
         raise unknown_model(model, call.path["version"], route.name)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from llama_index_gemini_mm.emulator.faults import Outcome
 from llama_index_gemini_mm.emulator.files import Clock, FileStore
 from llama_index_gemini_mm.emulator.model import Embedded, StandInModel, Tokens
+from llama_index_gemini_mm.emulator.older import OLDER_MODEL, OlderModel
 from llama_index_gemini_mm.emulator.quotas import Quotas
 from llama_index_gemini_mm.emulator.replies import JsonObject, invalid
 from llama_index_gemini_mm.emulator.wire import EmbedRequest, check, fields
@@ -63,6 +64,7 @@ class Service:
 
     def __init__(self, model: StandInModel, files: FileStore, quotas: Quotas, clock: Clock) -> None:
         self._model = model
+        self._older = OlderModel()
         self._files = files
         self._quotas = quotas
         self._clock = clock
@@ -84,7 +86,10 @@ class Service:
     def _embed(self, call: Call, *, batch: bool) -> list[Embedded]:
         check(call.requests, call.limits, model=call.path["model"], batch=batch)
         self._quotas.admit(len(call.requests))
-        embedded = [self._model.embed(request, call.limits) for request in call.requests]
+        if call.path["model"] == OLDER_MODEL:
+            embedded = [self._older.embed(request) for request in call.requests]
+        else:
+            embedded = [self._model.embed(request, call.limits) for request in call.requests]
         self._quotas.charge(sum(one.tokens.total() for one in embedded))
         return embedded
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from llama_index.core.node_parser import SentenceSplitter
+from llama_index.core.node_parser.text.utils import split_by_sentence_tokenizer
 from llama_index.core.utils import get_tokenizer
 
 from llama_index_gemini_mm.engine.tokens import text_tokens
@@ -34,6 +35,7 @@ def chunks_of(text: str, chunk_size: int, chunk_overlap: int, *, title: str = ""
         chunk_size=size,
         chunk_overlap=min(chunk_overlap, chunk_size // 2),
         tokenizer=_counter(size, MAX_INPUT_TOKENS - _PREFIX - text_tokens(title) - media_tokens),
+        chunking_tokenizer_fn=_sentences(),
         secondary_chunking_regex=_PIECE,
     )
     return splitter.split_text(text)
@@ -49,6 +51,23 @@ def lines_of(text: str, chunks: Sequence[str], first_line: int) -> Iterator[tupl
         lines += text.count("\n", counted, start)
         counted = start
         yield first_line + lines, first_line + lines + chunk.count("\n")
+
+
+def _sentences() -> Callable[[str], list[str]]:
+    """LlamaIndex's sentences, each found once.
+
+    A sentence that is too long is given to the same function again. Of ``![![![…`` that one bites off two characters
+    each time, and looks through all the rest for it.
+    """
+    split = split_by_sentence_tokenizer()
+    found: set[str] = set()
+
+    def once(text: str) -> list[str]:
+        sentences = [text] if text in found else split(text)
+        found.update(sentences)
+        return sentences
+
+    return once
 
 
 def _counter(size: int, room: int) -> Callable[[str], range]:

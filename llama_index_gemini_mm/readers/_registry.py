@@ -126,7 +126,7 @@ class _Nest:
             raise
         except SourceError as error:
             self.noted = True
-            self._note(error.at(source.container_path or source.location))
+            self._note(error.at(_place(source)))
 
     def _count(self, source: Source) -> None:
         self._files += 1
@@ -135,6 +135,11 @@ class _Nest:
             raise _Exhausted(source.location, f"more than {MAX_INNER_FILES:,} files inside")
         if self._bytes > MAX_INNER_BYTES:
             raise _Exhausted(source.location, f"more than {MAX_INNER_BYTES >> 30} GiB inside")
+
+
+def _place(source: Source) -> str:
+    """Where a file inside another is, with the folder of the outer one: ``/mails/a.eml!/report.pdf``."""
+    return source.location + (source.container_path or "").removeprefix(Source(source.location).name)
 
 
 class _Exhausted(FileTooLarge):

@@ -59,6 +59,13 @@ def test_blobs_fill_their_chunks(store: MediaStore) -> None:
     assert len(split(BLOB, store, chunk_overlap=0)) <= 2 * needed + 1
 
 
+@pytest.mark.timeout(60)
+def test_a_sentence_without_end_is_looked_through_once(store: MediaStore) -> None:
+    """LlamaIndex's splitter alone takes two characters off it at a time, and never comes to its end."""
+    text = "![" * 50_000
+    assert "".join(split(text, store, chunk_overlap=0)) == text
+
+
 def test_chunks_overlap(store: MediaStore) -> None:
     """The end of a chunk is the beginning of the next."""
     first, second, *_ = split(TEXTS["sentences"], store, chunk_size=128, chunk_overlap=32)

@@ -15,6 +15,7 @@ from reader_samples import docx_file, pdf, picture, wav, write
 from llama_index_gemini_mm import MediaReader, MediaStore, ReaderOptions, media_file_extractor
 from llama_index_gemini_mm.errors import ConfigurationError, CorruptFile, SourceError, UnsupportedFormat
 from llama_index_gemini_mm.media import MediaRef
+from llama_index_gemini_mm.media_store import mark_storage
 from llama_index_gemini_mm.readers import ReadReport, Skipped, find_format, formats
 from llama_index_gemini_mm.source import Source
 
@@ -49,6 +50,40 @@ def test_links_out_of_the_folder_are_not_followed(tmp_path: Path, store: MediaSt
     (folder / "loop").symlink_to(folder)
     (folder / "inside.txt").symlink_to(folder / "a.txt")
     assert names(MediaReader(store).load_data(folder)) == ["a.txt", "inside.txt"]
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_what_this_package_stores_is_left_out(tmp_path: Path, hidden: bool) -> None:
+    """A media store, or the storage of an index, inside the folder that is read; named itself, it is refused."""
+    folder = write(tmp_path / "f", {"a.txt": b"words", "d.png": picture(), "index.pdf": pdf()})
+    mark_storage(folder / "storage")
+    write(folder / "storage", {"manifest.json": b"[1]"})
+    reader = MediaReader(folder / "deep" / "media", hidden=hidden)
+    first = names(reader.load_data(folder))
+
+    assert (folder / "deep" / "media").is_dir()
+    assert names(reader.load_data(folder)) == first
+    assert set(first) == {"a.txt", "d.png", "index.pdf"}
+    with pytest.raises(SourceError, match="storage"):
+        reader.load_data(folder / "storage")
+
+
+def test_a_store_behind_a_url_is_left_out() -> None:
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/shared/a.png", picture())
+    reader = MediaReader("memory://shared/media")
+    reader.media_store.add_bytes(b"blob", "text/plain")
+
+    assert names(reader.load_data("memory://shared")) == ["a.png"]
+
+
+def test_a_folder_with_files_is_never_taken_for_storage(tmp_path: Path, store: MediaStore) -> None:
+    """Not even when somebody keeps an index among them."""
+    folder = write(tmp_path / "f", {"a.txt": b"words"})
+    mark_storage(folder)
+    MediaStore(folder).add_bytes(b"blob", "text/plain")
+
+    assert "a.txt" in names(MediaReader(store).load_data(folder))
 
 
 def test_one_bad_file(tmp_path: Path, store: MediaStore, caplog: pytest.LogCaptureFixture) -> None:

@@ -107,7 +107,7 @@ def test_a_link_does_not_bring_in_a_local_picture(read: Read, tmp_path: Path) ->
 @pytest.mark.parametrize("name", ["testEXCEL_protected_passtika.xlsx", "testWORD_protected_passtika.doc"])
 def test_passwords_are_asked_for(read: Read, name: str) -> None:
     """Without one, and with a wrong one."""
-    with pytest.raises(EncryptedFile, match="needs a password; name one in ReaderOptions"):
+    with pytest.raises(EncryptedFile, match="needs a password; give it in ReaderOptions"):
         read(name, corpus(name))
     with pytest.raises(EncryptedFile, match="none of the passwords fits"):
         read(name, corpus(name), passwords=("wrong",))

@@ -74,7 +74,7 @@ def test_pdf_rendered_figure_and_repetition(read: Read, store: MediaStore) -> No
 def test_locked_pdf(read: Read, store: MediaStore) -> None:
     """Without its password a PDF is named; with it, pages can be cut though the original stays locked."""
     data = pdf(password="secret")
-    with pytest.raises(EncryptedFile, match="needs a password; name one in ReaderOptions"):
+    with pytest.raises(EncryptedFile, match="needs a password; give it in ReaderOptions"):
         read("locked.pdf", data)
     with pytest.raises(EncryptedFile, match="none of the passwords fits"):
         read("locked.pdf", data, passwords=("wrong",))

@@ -7,7 +7,7 @@ import struct
 from typing import Any
 from xml.parsers.expat import ExpatError
 
-from llama_index_gemini_mm.errors import EncryptedFile, FileTooLarge
+from llama_index_gemini_mm.errors import PASSWORD_HINT, EncryptedFile, FileTooLarge
 from llama_index_gemini_mm.readers._base import corrupt
 from llama_index_gemini_mm.readers._bounds import MAX_PART_BYTES
 from llama_index_gemini_mm.source import Source
@@ -59,9 +59,7 @@ def unlocked(source: Source, passwords: tuple[str, ...]) -> Source:
         with corrupt(source, what, *errors):
             data = _decrypted(office, (*passwords, _BUILT_IN))
     if data is None:
-        found = (
-            "none of the passwords fits" if passwords else "needs a password; name one in ReaderOptions(passwords=…)"
-        )
+        found = "none of the passwords fits" if passwords else f"needs a password; {PASSWORD_HINT}"
         raise EncryptedFile(source.location, found)
     return Source(source.location, data, source.container_path)
 

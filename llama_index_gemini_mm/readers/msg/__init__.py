@@ -38,6 +38,8 @@ _NAME, _SMTP, _EMAIL = 0x3001, 0x39FE, 0x3003
 _LONG_NAME, _SHORT_NAME, _MIME, _CONTENT_ID, _LOCATION, _DATA = 0x3707, 0x3704, 0x370E, 0x3712, 0x3713, 0x3701
 _ROOT_HEADER, _INNER_HEADER, _PART_HEADER = 32, 24, 8
 _SMIME, _SMIME_SIGNED = "ipm.note.smime", "ipm.note.smime.multipartsigned"
+_BOUNDARY = "=_part"
+"""Always the same, for equal mails to give equal bytes; everything between is base64, where it cannot occur."""
 
 
 class MsgFormat(Format):
@@ -138,7 +140,7 @@ def _attached(said: Properties, depth: int) -> Attached:
 
 def _as_mime(mail: Mail) -> bytes:
     """A message inside another, written as it would travel, so that it is read like any other."""
-    message = MIMEMultipart("mixed")
+    message = MIMEMultipart("mixed", boundary=_BOUNDARY)
     for name, value in (("Subject", mail.subject), ("From", mail.sender), ("To", mail.recipients)):
         message[name] = Header(value, "utf-8").encode()
     if mail.created:

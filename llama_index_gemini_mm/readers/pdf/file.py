@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from llama_index_gemini_mm.errors import CorruptFile, EncryptedFile
+from llama_index_gemini_mm.errors import PASSWORD_HINT, CorruptFile, EncryptedFile
 from llama_index_gemini_mm.limits import MUPDF_LOCK
 from llama_index_gemini_mm.readers._base import ReaderOptions, corrupt
 from llama_index_gemini_mm.readers.pdf.bounds import Guard
@@ -117,7 +117,7 @@ def _unlock(source: Source, pdf: Any, options: ReaderOptions) -> bool:
     if not pdf.needs_pass:
         return False
     if not any(pdf.authenticate(password) for password in options.passwords):
-        tried = "none of the passwords fits" if options.passwords else "name one in ReaderOptions(passwords=…)"
+        tried = "none of the passwords fits" if options.passwords else PASSWORD_HINT
         raise EncryptedFile(source.location, f"the PDF needs a password; {tried}")
     return True
 

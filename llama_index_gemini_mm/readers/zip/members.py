@@ -10,7 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from llama_index_gemini_mm.errors import CorruptFile, EncryptedFile, FileTooLarge, SourceError, UnsupportedFormat
+from llama_index_gemini_mm.errors import (
+    PASSWORD_HINT,
+    CorruptFile,
+    EncryptedFile,
+    FileTooLarge,
+    SourceError,
+    UnsupportedFormat,
+)
 from llama_index_gemini_mm.readers._archive import MAX_ENTRIES, check_declared, read_bounded
 from llama_index_gemini_mm.readers._bounds import MAX_PART_BYTES
 from llama_index_gemini_mm.readers.zip import aes
@@ -119,8 +126,8 @@ def read_member(
         raise UnsupportedFormat(location, "a file inside is packed by a method that is not read") from error
     except (*BROKEN, RuntimeError) as error:
         raise CorruptFile(location, "a file inside the archive is broken or cut off") from error
-    reason = "none of the passwords given opens it" if passwords else "a file inside needs a password"
-    raise EncryptedFile(location, f"{reason}; passwords=(…) takes them")
+    tried = "none of the passwords fits" if passwords else PASSWORD_HINT
+    raise EncryptedFile(location, f"a file inside needs a password; {tried}")
 
 
 def _unlocked(package: zipfile.ZipFile, member: zipfile.ZipInfo, location: str, password: str) -> bytes | None:
