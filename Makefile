@@ -1,7 +1,7 @@
 # make demo         index a bundled mixed-media folder offline and search it
 # make test         the whole suite, with branch coverage
-# make test-matrix  what touches the SDK, once more with google-genai 2
-# make bench        how fast files are read, and texts embedded and looked up, next to others
+# make test-matrix  what touches the SDK, once more with google-genai 2, beside LlamaIndex's own Gemini embedding
+# make bench        how fast files are read, texts embedded, vectors stored and searched, next to others
 # make lint         ruff and mypy
 # make handbook     make the bundled sample anew
 
@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 VENV2 := .venv-genai2
 SDK_TESTS := tests/engine tests/emulator tests/test_embedding.py tests/test_drop_in.py tests/test_index.py \
-	tests/test_embedding_calls.py tests/test_batch.py tests/test_cli_batch.py
+	tests/test_embedding_calls.py tests/test_batch.py tests/test_cli_batch.py tests/test_migrate.py
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 # Installers that link files from a cache must copy them here: nltk refuses data files with several hard links.
@@ -31,6 +31,7 @@ bench: $(VENV)/.tested
 	$(BIN)/python benchmarks/embed_throughput.py --json benchmarks/results/embed_throughput.json
 	$(BIN)/python benchmarks/cached_lookup.py
 	$(BIN)/python benchmarks/read_throughput.py --json benchmarks/results/read_throughput.json
+	$(BIN)/python benchmarks/index_and_search.py --json benchmarks/results/index_and_search.json
 
 lint: $(VENV)/.tested
 	$(BIN)/ruff check .
@@ -60,5 +61,6 @@ $(VENV)/.tested: pyproject.toml | $(VENV)/bin/python
 	@touch $(VENV)/.installed $@
 
 $(VENV2)/.tested: pyproject.toml | $(VENV2)/bin/python
-	$(VENV2)/bin/python -m pip --disable-pip-version-check --quiet install 'google-genai<3' --editable '.[test]'
+	$(VENV2)/bin/python -m pip --disable-pip-version-check --quiet install 'google-genai<3' \
+		llama-index-embeddings-google-genai --editable '.[test]'
 	@touch $@

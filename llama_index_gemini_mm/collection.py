@@ -100,7 +100,7 @@ class Collection:
         target = f"{self._url or ('embedded' if self._embedded else 'other')}/{self._name}"
         self.manifest = Manifest(self._folder / MANIFEST_FILE, target)
         self._opened.callback(self.manifest.close)
-        self.samples = Samples(self._folder / MANIFEST_FILE, target)
+        self.samples = Samples(self._folder / MANIFEST_FILE, f"{target}, {space}")
         self._opened.callback(self.samples.close)
         if self._is_empty(space.dimension):
             self.manifest.clear()

@@ -75,10 +75,10 @@ class MediaStore:
         return _is_local(self._fs)
 
     def method(self, name: str) -> Callable[..., Any]:
-        """A method of the filesystem it lies on, for names below its root; others raise ``PermissionError``."""
+        """A method of the filesystem it lies on, for its root and names below; others raise ``PermissionError``."""
 
         def bounded(path: str, *args: Any) -> Any:
-            if not path.startswith(self._base + "/") or ".." in path:
+            if not f"{path}/".startswith(self._base + "/") or ".." in path:
                 raise PermissionError("not in the media store")
             return getattr(self._fs, name)(path, *args)
 

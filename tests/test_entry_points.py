@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from corpus_outcome import CORPUS, PLACES, Outcome, by_file, differences, truth
 from llama_index_gemini_mm import MediaReader, MediaStore, media, media_file_extractor
 from llama_index_gemini_mm.cli import app
-from llama_index_gemini_mm.cli._session import opened
+from llama_index_gemini_mm.cli._session import Target, opened
 from llama_index_gemini_mm.errors import SourceError
 from llama_index_gemini_mm.readers import ReadReport
 from llama_index_gemini_mm.source import Source
@@ -177,7 +177,7 @@ def _below(file: str) -> str:
 def _stored(storage: Path) -> dict[str, Counter[str]]:
     """The nodes of each file by modality."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
-    with opened(storage, offline=True, dimensions=128) as index:
+    with opened(Target(storage), offline=True) as index:
         for node in index.vector_store.get_nodes():
             found[_below(node.metadata[media.FILE_PATH])][node.metadata[media.MODALITY]] += 1
     return found

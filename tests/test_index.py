@@ -327,9 +327,10 @@ def test_another_dimension_is_a_mismatch(open_index: Open, folder: Path) -> None
         assert len(names(index)) == 4
 
 
-def test_vectors_of_the_stand_in_are_not_mixed_with_geminis(open_index: Open) -> None:
+def test_vectors_of_the_stand_in_are_not_mixed_with_geminis(open_index: Open, folder: Path) -> None:
     """An index made offline is not opened for the real service."""
-    open_index(service="stand-in").close()
+    with open_index(service="stand-in") as index:
+        index.sync(folder)
 
     with pytest.raises(IndexMismatch, match="stand-in"):
         open_index()

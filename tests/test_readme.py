@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from llama_index.core import Settings
+from llama_index.core import Document, Settings, VectorStoreIndex
+from llama_index.core.embeddings import MockEmbedding
 from typer.testing import CliRunner
 
 from llama_index_gemini_mm import GeminiMultimodalEmbedding, MediaIndex
@@ -30,6 +31,8 @@ def workplace(tmp_path: Path) -> Path:
     """The folder a reader of the README would stand in."""
     shutil.copytree(ROOT / "examples" / "handbook", tmp_path / "handbook")
     shutil.copy(ROOT / "examples" / "query_spindle.jpg", tmp_path / "spindle.jpg")
+    old = [Document(text="The tool change stops half-way."), Document(text="The coolant pump hums.")]
+    VectorStoreIndex.from_documents(old, embed_model=MockEmbedding(8)).storage_context.persist(tmp_path / "old_index")
     return tmp_path
 
 

@@ -33,8 +33,8 @@ OnRemoved = Callable[[Sequence[str]], None]
 class File:
     """A file on its way: how many nodes it has so far, the ids of those that are stored, and why it failed, if it did.
 
-    ``counts`` are of stored nodes by modality. ``unread``, why reading it failed, is set by the thread that reads, before
-    the last piece goes on; ``stored``, ``counts`` and ``error`` belong to the thread that stores.
+    ``counts`` are of stored nodes by modality. ``unread``, why reading it failed, is set by the thread that reads,
+    before the last piece goes on; ``stored``, ``counts`` and ``error`` belong to the thread that stores.
     """
 
     pending: Pending

@@ -22,7 +22,7 @@ from qdrant_client import models
 from llama_index_gemini_mm.errors import ConfigurationError, IndexMismatch
 from llama_index_gemini_mm.sparse import query_vector
 from llama_index_gemini_mm.vector_store.filters import filter_of
-from llama_index_gemini_mm.vector_store.points import Found, Point, Search, point_id, point_of, prefix
+from llama_index_gemini_mm.vector_store.points import NODE_FIELDS, Found, Point, Search, point_id, point_of, prefix
 from llama_index_gemini_mm.vector_store.space import REMEDY, Stamp
 
 UPLOAD = 256
@@ -241,7 +241,12 @@ class MediaVectorStore(BasePydanticVectorStore):
 
 def _search_of(query: VectorStoreQuery) -> Search | None:
     """``None`` when the query has no words to search by."""
-    narrowed = {"filters": query.filters, "doc_ids": query.doc_ids or (), "node_ids": query.node_ids or ()}
+    narrowed = {
+        "fields": NODE_FIELDS,
+        "filters": query.filters,
+        "doc_ids": query.doc_ids or (),
+        "node_ids": query.node_ids or (),
+    }
     if query.mode == VectorStoreQueryMode.SPARSE:
         sparse = query_vector(query.query_str or "")
         limit = query.sparse_top_k or query.similarity_top_k

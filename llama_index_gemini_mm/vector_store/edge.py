@@ -218,13 +218,15 @@ class EdgeVectorStore(MediaVectorStore):
             prefetches=stages,
             filter=None if stages else condition,
             params=self._params(search),
-            with_payload=True,
+            with_payload=True if search.fields is None else list(search.fields),
             with_vector=[DENSE] if search.with_vectors else None,
         )
 
-    def _params(self, search: Search) -> edge.SearchParams:
+    def _params(self, search: Search) -> edge.SearchParams | None:
         if search.exact:
             return edge.SearchParams(exact=True, quantization=edge.QuantizationSearchParams(ignore=True))
+        if self.stamp.plan.dense.quantization is None:
+            return None
         rescored = edge.QuantizationSearchParams(rescore=True, oversampling=float(self.stamp.plan.candidates))
         return edge.SearchParams(quantization=rescored)
 

@@ -17,8 +17,8 @@ from llama_index_gemini_mm.sparse import SparseVector, document_vector
 from llama_index_gemini_mm.vector_store.plans import DENSE, SPARSE, Plan
 
 StoredForm = Sequence[float] | SparseVector
-_CONTENT, _KIND = "_node_content", "_node_type"
-"""LlamaIndex's keys in a payload: the node as JSON, and its class."""
+NODE_FIELDS = _CONTENT, _KIND = "_node_content", "_node_type"
+"""LlamaIndex's keys for the node as JSON and its class; the others in a payload repeat its metadata for filters."""
 _KINDS: Mapping[str, type[BaseNode]] = {kind.class_name(): kind for kind in (Node, IndexNode, ImageNode)}
 _NODE_IDS = uuid.UUID("6f1d0f9c-7a39-5a0e-9d3c-4f4d5f0b8c11")
 
@@ -57,6 +57,7 @@ class Search:
 
     ``node_ids`` and ``doc_ids`` are those of LlamaIndex's nodes and documents; only these are searched.
     ``exact`` looks at every point at full precision; ``with_vectors`` brings the dense vectors along.
+    ``fields`` are the keys of payloads that are wanted; all of them without.
     """
 
     limit: int
@@ -67,6 +68,7 @@ class Search:
     node_ids: Sequence[str] = ()
     exact: bool = False
     with_vectors: bool = False
+    fields: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def node_of(payload: Mapping[str, Any]) -> BaseNode:
         content = orjson.loads(payload[_CONTENT])
     except (KeyError, orjson.JSONDecodeError):
         return metadata_dict_to_node(dict(payload))  # which takes NaN, and says what is missing
-    return _KINDS.get(payload.get(_KIND, ""), TextNode).from_dict(content)
+    return _KINDS.get(payload.get(_KIND, ""), TextNode).model_validate(content)
 
 
 def point_id(node_id: str) -> str:

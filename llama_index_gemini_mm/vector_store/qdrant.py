@@ -293,7 +293,7 @@ class QdrantMediaStore(MediaVectorStore):
             prefetch=stages,
             filter=None if stages else condition,
             params=self._params(search),
-            with_payload=True,
+            with_payload=True if search.fields is None else list(search.fields),
             with_vector=[DENSE] if search.with_vectors else None,
         )
 
