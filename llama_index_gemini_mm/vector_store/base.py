@@ -241,19 +241,14 @@ class MediaVectorStore(BasePydanticVectorStore):
 
 def _search_of(query: VectorStoreQuery) -> Search | None:
     """``None`` when the query has no words to search by."""
-    narrowed = {
-        "fields": NODE_FIELDS,
-        "filters": query.filters,
-        "doc_ids": query.doc_ids or (),
-        "node_ids": query.node_ids or (),
-    }
+    narrowed = {"filters": query.filters, "doc_ids": query.doc_ids or (), "node_ids": query.node_ids or ()}
     if query.mode == VectorStoreQueryMode.SPARSE:
         sparse = query_vector(query.query_str or "")
         limit = query.sparse_top_k or query.similarity_top_k
-        return Search(limit, sparse=sparse, **narrowed) if sparse else None  # type: ignore[arg-type]
+        return Search(limit, sparse=sparse, fields=NODE_FIELDS, **narrowed) if sparse else None  # type: ignore[arg-type]
     if query.mode != VectorStoreQueryMode.DEFAULT:
         raise ConfigurationError(f"query mode {query.mode.value!r} is unknown here; MediaRetriever searches hybrid")
-    return Search(query.similarity_top_k, vector=query.query_embedding, **narrowed)  # type: ignore[arg-type]
+    return Search(query.similarity_top_k, vector=query.query_embedding, fields=NODE_FIELDS, **narrowed)  # type: ignore[arg-type]
 
 
 def _must(condition: models.Filter | None) -> models.Filter:

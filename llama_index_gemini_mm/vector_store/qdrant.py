@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -80,7 +81,8 @@ class QdrantMediaStore(MediaVectorStore):
         self._client = client
         self._options = options or ServerOptions()
         self._url = url
-        self._call = Calls(url, self._options.attempts)
+        # Local mode reads its arrays while it makes them longer, so its calls take turns.
+        self._call = Calls(url, self._options.attempts, threading.RLock() if self.embedded else None)
         if not self._call.once(lambda: client.collection_exists(collection_name)):
             self._create()
         held = self._require_stamp()

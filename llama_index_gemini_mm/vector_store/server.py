@@ -7,8 +7,9 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import grpc  # type: ignore[import-untyped]
 import httpx
@@ -79,11 +80,13 @@ class Calls:
     Args:
         url: named in errors.
         attempts: how often a call is tried.
+        turn: entered for each call; a lock where calls must not overlap.
     """
 
-    def __init__(self, url: str, attempts: int = 1) -> None:
+    def __init__(self, url: str, attempts: int = 1, turn: AbstractContextManager[Any] | None = None) -> None:
         self._url = url
         self._attempts = attempts
+        self._turn = turn or nullcontext()
 
     def __call__(self, call: Callable[[], T]) -> T:
         """The result of a call that may be repeated.
@@ -103,7 +106,8 @@ class Calls:
             IndexUnavailable: it failed.
         """
         try:
-            return call()
+            with self._turn:
+                return call()
         except Failure as error:
             raise IndexUnavailable(self._url, reason_of(error)) from error
 
