@@ -17,11 +17,9 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQueryMode,
     VectorStoreQueryResult,
 )
-from qdrant_client import models
 
 from llama_index_gemini_mm.errors import ConfigurationError, IndexMismatch
 from llama_index_gemini_mm.sparse import query_vector
-from llama_index_gemini_mm.vector_store.filters import filter_of
 from llama_index_gemini_mm.vector_store.points import NODE_FIELDS, Found, Point, Search, point_id, point_of, prefix
 from llama_index_gemini_mm.vector_store.space import REMEDY, Stamp
 
@@ -118,8 +116,10 @@ class MediaVectorStore(BasePydanticVectorStore):
         """How many points there are."""
 
     @abstractmethod
-    def _delete(self, condition: models.Filter) -> None:
-        """Delete what matches."""
+    def _delete(
+        self, filters: MetadataFilters | None = None, doc_ids: Sequence[str] = (), point_ids: Sequence[str] = ()
+    ) -> None:
+        """Delete what matches all of these; without any, everything."""
 
     @abstractmethod
     def info(self) -> StoreInfo:
@@ -151,7 +151,7 @@ class MediaVectorStore(BasePydanticVectorStore):
 
     def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
         """Delete the nodes of a document."""
-        self._delete(_must(filter_of(doc_ids=[ref_doc_id])))
+        self._delete(doc_ids=[ref_doc_id])
 
     async def adelete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
         """``delete`` in a thread."""
@@ -161,9 +161,8 @@ class MediaVectorStore(BasePydanticVectorStore):
         self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None, **delete_kwargs: Any
     ) -> None:
         """Delete nodes by id, by filter, or those of these ids that match the filter; without either, nothing."""
-        condition = filter_of(filters, point_ids=[*map(self.id_of, node_ids or ())])
-        if condition is not None:
-            self._delete(condition)
+        if node_ids or (filters and filters.filters):
+            self._delete(filters, point_ids=[*map(self.id_of, node_ids or ())])
 
     async def adelete_nodes(
         self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None, **delete_kwargs: Any
@@ -173,7 +172,7 @@ class MediaVectorStore(BasePydanticVectorStore):
 
     def clear(self) -> None:
         """Delete all nodes."""
-        self._delete(models.Filter())
+        self._delete()
 
     async def aclear(self) -> None:
         """``clear`` in a thread."""
@@ -249,9 +248,3 @@ def _search_of(query: VectorStoreQuery) -> Search | None:
     if query.mode != VectorStoreQueryMode.DEFAULT:
         raise ConfigurationError(f"query mode {query.mode.value!r} is unknown here; MediaRetriever searches hybrid")
     return Search(query.similarity_top_k, vector=query.query_embedding, fields=NODE_FIELDS, **narrowed)  # type: ignore[arg-type]
-
-
-def _must(condition: models.Filter | None) -> models.Filter:
-    if condition is None:
-        raise ConfigurationError("a document id is needed")
-    return condition

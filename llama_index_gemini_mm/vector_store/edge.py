@@ -17,14 +17,13 @@ from typing import Any
 import qdrant_edge as edge
 from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.vector_stores.types import MetadataFilters
-from qdrant_client import models
 
 from llama_index_gemini_mm.errors import IndexMismatch
 from llama_index_gemini_mm.media import FILE_PATH, MODALITY
 from llama_index_gemini_mm.sparse import SparseVector
 from llama_index_gemini_mm.vector_store import edge_files, edge_optimize
 from llama_index_gemini_mm.vector_store.base import UPLOAD, MediaVectorStore, StoreInfo
-from llama_index_gemini_mm.vector_store.edge_filters import edge_filter
+from llama_index_gemini_mm.vector_store.edge_filters import EdgeConditions
 from llama_index_gemini_mm.vector_store.edge_shards import OpenShard
 from llama_index_gemini_mm.vector_store.filters import DOCUMENT_ID, filter_of
 from llama_index_gemini_mm.vector_store.plans import DENSE, FIRST, GRAPH, SPARSE, Quantization, StoredVector
@@ -35,6 +34,7 @@ log = logging.getLogger(__name__)
 
 OPTIMIZE_FROM = 10_000
 """Points not in a graph yet, from which on building one pays: looking at fewer of them takes a few milliseconds."""
+_CONDITIONS = EdgeConditions()
 _INDEXED = (MODALITY, FILE_PATH, DOCUMENT_ID)
 _KEPT = ("PATH", "HOME", "LANG", "SYSTEMROOT", "LD_LIBRARY_PATH")
 """What the optimizing process sees of the environment: how to find code, and no keys."""
@@ -107,7 +107,7 @@ class EdgeVectorStore(MediaVectorStore):
         self, filters: MetadataFilters | None = None, *, vectors: bool = True, batch_size: int = 256
     ) -> Iterator[list[Point]]:
         """All points, by id."""
-        condition, offset = _filter(filter_of(filters)), None
+        condition, offset = filter_of(_CONDITIONS, filters), None
         while True:
             request = edge.ScrollRequest(
                 offset=offset, limit=batch_size, filter=condition, with_payload=True, with_vector=vectors
@@ -127,13 +127,16 @@ class EdgeVectorStore(MediaVectorStore):
 
     def count(self, filters: MetadataFilters | None = None) -> int:
         """How many points there are."""
-        request = edge.CountRequest(exact=True, filter=_filter(filter_of(filters)))
+        request = edge.CountRequest(exact=True, filter=filter_of(_CONDITIONS, filters))
         with self._shard.use() as shard:
             return shard.count(request)
 
-    def _delete(self, condition: models.Filter) -> None:
+    def _delete(
+        self, filters: MetadataFilters | None = None, doc_ids: Sequence[str] = (), point_ids: Sequence[str] = ()
+    ) -> None:
+        condition = filter_of(_CONDITIONS, filters, doc_ids, point_ids) or edge.Filter()
         with self._writing:
-            self._shard.engine.update(edge.UpdateOperation.delete_points_by_filter(edge_filter(condition)))
+            self._shard.engine.update(edge.UpdateOperation.delete_points_by_filter(condition))
 
     def info(self) -> StoreInfo:
         """What is held; the bytes are those its files take. Points since the last ``optimize`` are in no graph."""
@@ -201,7 +204,7 @@ class EdgeVectorStore(MediaVectorStore):
 
     def _request(self, search: Search) -> edge.QueryRequest:
         ids = [*map(self.id_of, search.node_ids)]
-        condition = _filter(filter_of(search.filters, search.doc_ids, ids))
+        condition = filter_of(_CONDITIONS, search.filters, search.doc_ids, ids)
         stages: list[edge.Prefetch] | None = None
         if search.sparse is not None:
             query = edge.Query.Nearest(_sparse(search.sparse), using=SPARSE)
@@ -295,10 +298,6 @@ def _quantized(kind: Quantization | None) -> Any:
             return edge.TurboQuantQuantizationConfig(bits=edge.TurboQuantBitSize.Bits1, memory=edge.Memory.Pinned)
         case None:
             return None
-
-
-def _filter(condition: models.Filter | None) -> edge.Filter | None:
-    return None if condition is None else edge_filter(condition)
 
 
 def _row(point: Point) -> edge.Point:

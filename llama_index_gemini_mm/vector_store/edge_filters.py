@@ -1,59 +1,56 @@
-"""Qdrant's filters in the types of its embedded engine."""
+"""Conditions of Qdrant's embedded engine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import qdrant_edge as edge
-from qdrant_client import models
+
+from llama_index_gemini_mm.vector_store.filters import Bounds
 
 
-def edge_filter(condition: models.Filter) -> edge.Filter:
-    """The same filter for the embedded engine."""
-    return edge.Filter(must=_all(condition.must), should=_all(condition.should), must_not=_all(condition.must_not))
+class EdgeConditions:
+    """``Conditions`` in the types of ``qdrant_edge``."""
 
+    def group(self, must: Sequence[Any] = (), should: Sequence[Any] = (), must_not: Sequence[Any] = ()) -> edge.Filter:
+        """All, at least one, and none of them."""
+        return edge.Filter(
+            must=list(must) if must else None,
+            should=list(should) if should else None,
+            must_not=list(must_not) if must_not else None,
+        )
 
-def _all(conditions: Any) -> list[Any] | None:
-    return [_CONVERT[type(each)](each) for each in conditions] if conditions is not None else None
+    def equal(self, key: str, value: str | int | bool) -> edge.FieldCondition:
+        """The value, or one of the values, is this one."""
+        return edge.FieldCondition(key=key, match=edge.MatchValue(value=value))
 
+    def among(self, key: str, values: list[Any]) -> edge.FieldCondition:
+        """It is one of these."""
+        return edge.FieldCondition(key=key, match=edge.MatchAny(any=values))
 
-def _field(condition: models.FieldCondition) -> edge.FieldCondition:
-    bounds: Any = condition.range
-    if isinstance(bounds, models.DatetimeRange):
-        return edge.FieldCondition(key=condition.key, range=_dates(bounds))
-    if bounds is not None:
-        within = edge.RangeFloat(gte=bounds.gte, gt=bounds.gt, lte=bounds.lte, lt=bounds.lt)
-        return edge.FieldCondition(key=condition.key, range=within)
-    return edge.FieldCondition(key=condition.key, match=_match(condition.match))
+    def outside(self, key: str, values: list[Any]) -> edge.FieldCondition:
+        """It is another one than these."""
+        return edge.FieldCondition(
+            key=key, match=edge.MatchExcept(values)
+        )  # its stub has another name for the argument
 
+    def within(self, key: str, bounds: Bounds) -> edge.FieldCondition:
+        """It is a number within bounds."""
+        return edge.FieldCondition(key=key, range=edge.RangeFloat(**bounds))
 
-def _dates(bounds: models.DatetimeRange) -> edge.RangeDateTime:
-    texts = {name: value.isoformat() for name, value in bounds if value is not None}
-    return edge.RangeDateTime(**texts)
+    def dated(self, key: str, bounds: Bounds) -> edge.FieldCondition:
+        """It is a date within bounds."""
+        return edge.FieldCondition(key=key, range=edge.RangeDateTime(**bounds))
 
+    def text(self, key: str, words: str) -> edge.FieldCondition:
+        """These words are in it."""
+        return edge.FieldCondition(key=key, match=edge.MatchText(text=words))
 
-def _list(values: Any) -> Any:
-    return list(values)
+    def empty(self, key: str) -> edge.IsEmptyCondition:
+        """There is none."""
+        return edge.IsEmptyCondition(key)
 
-
-def _match(wanted: Any) -> Any:
-    match wanted:
-        case models.MatchValue():
-            return edge.MatchValue(value=wanted.value)
-        case models.MatchAny():
-            return edge.MatchAny(any=_list(wanted.any))
-        case models.MatchExcept():
-            return edge.MatchExcept(_list(wanted.except_))  # its stub has another name for the argument
-        case models.MatchText():
-            return edge.MatchText(text=wanted.text)
-        case _:
-            raise TypeError(f"no such match in the embedded engine: {type(wanted).__name__}")
-
-
-_CONVERT: Mapping[type, Callable[[Any], Any]] = {
-    models.Filter: edge_filter,
-    models.FieldCondition: _field,
-    models.HasIdCondition: lambda condition: edge.HasIdCondition(set(condition.has_id)),
-    models.IsEmptyCondition: lambda condition: edge.IsEmptyCondition(condition.is_empty.key),
-}
+    def ids(self, ids: Sequence[str]) -> edge.HasIdCondition:
+        """The point is one of these."""
+        return edge.HasIdCondition(set(ids))

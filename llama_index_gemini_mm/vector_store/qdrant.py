@@ -24,11 +24,13 @@ from llama_index_gemini_mm.vector_store.base import MediaVectorStore, StoreInfo
 from llama_index_gemini_mm.vector_store.filters import DOCUMENT_ID, filter_of
 from llama_index_gemini_mm.vector_store.plans import DENSE, FIRST, GRAPH, SPARSE, Quantization, StoredVector
 from llama_index_gemini_mm.vector_store.points import Found, Point, Search, StoredForm, point_id
+from llama_index_gemini_mm.vector_store.qdrant_filters import QdrantConditions
 from llama_index_gemini_mm.vector_store.server import Calls, Failure, ServerOptions, status_of
 from llama_index_gemini_mm.vector_store.space import REMEDY, STAMP_KEY, Stamp
 
 log = logging.getLogger(__name__)
 
+_CONDITIONS = QdrantConditions()
 _INDEXED: Mapping[str, Any] = {
     MODALITY: models.PayloadSchemaType.KEYWORD,
     FILE_PATH: models.PayloadSchemaType.KEYWORD,
@@ -131,7 +133,7 @@ class QdrantMediaStore(MediaVectorStore):
         self, filters: MetadataFilters | None = None, *, vectors: bool = True, batch_size: int = 256
     ) -> Iterator[list[Point]]:
         """All points, by id."""
-        condition, offset = self._mine(filter_of(filters)), None
+        condition, offset = self._mine(filter_of(_CONDITIONS, filters)), None
         while True:
             rows, offset = self._scroll(condition, batch_size, offset, vectors)
             if rows:
@@ -151,11 +153,14 @@ class QdrantMediaStore(MediaVectorStore):
 
     def count(self, filters: MetadataFilters | None = None) -> int:
         """How many points there are."""
-        condition = self._mine(filter_of(filters))
+        condition = self._mine(filter_of(_CONDITIONS, filters))
         counted = self._call(lambda: self._client.count(self.collection_name, count_filter=condition, exact=True))
         return counted.count
 
-    def _delete(self, condition: models.Filter) -> None:
+    def _delete(
+        self, filters: MetadataFilters | None = None, doc_ids: Sequence[str] = (), point_ids: Sequence[str] = ()
+    ) -> None:
+        condition = filter_of(_CONDITIONS, filters, doc_ids, point_ids) or models.Filter()
         self._check_now_and_then()
         selector = models.FilterSelector(filter=self._mine(condition) or condition)
         self._call(lambda: self._client.delete(self.collection_name, selector, wait=True))
@@ -278,7 +283,7 @@ class QdrantMediaStore(MediaVectorStore):
 
     def _request(self, search: Search) -> models.QueryRequest:
         ids = [*map(self.id_of, search.node_ids)]
-        condition = self._mine(filter_of(search.filters, search.doc_ids, ids))
+        condition = self._mine(filter_of(_CONDITIONS, search.filters, search.doc_ids, ids))
         stages: list[models.Prefetch] | None = None
         query: Any
         if search.sparse is not None:
