@@ -204,3 +204,22 @@ def test_what_cannot_work(
     assert failed.exit_code == error.exit_code
     assert words in failed.stderr
     assert failed.stderr.count("\n") == 1
+
+
+def test_another_plan_costs_nothing(emulator: GeminiEmulator) -> None:
+    """Our own index in another form: the vectors come from the cache, and the files still count as indexed."""
+    Path("files").mkdir()
+    for number, text in enumerate(TEXTS):
+        Path(f"files/{number}.txt").write_text(text, encoding="utf-8")
+    index = ["index", "files", "--storage", "s"]
+    CliRunner().invoke(app, [*index, "--dimensions", "1024"], catch_exceptions=False)
+    emulator.clear()
+
+    done = run("s", "--plan", "compact", "--sample", "10")
+
+    assert done.exit_code == 0, done.stderr
+    assert "0 to embed, 3 known already" in done.stdout
+    assert {content.text[:4] for content in contents_of(emulator)} <= {"task"}  # the questions of the comparison
+    assert "3 unchanged" in CliRunner().invoke(app, index, catch_exceptions=False).stdout
+    stats = CliRunner().invoke(app, ["stats", "--storage", "s", "--json"], catch_exceptions=False)
+    assert json.loads(stats.stdout)["plan"] == "compact"

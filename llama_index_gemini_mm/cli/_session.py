@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from llama_index_gemini_mm.media_store import MediaStore
     from llama_index_gemini_mm.readers import ReaderOptions, Skipped
 
+DEFAULT_COLLECTION = "media"
 _INTERRUPTED = 130
 _PASSWORDS = "GEMINI_MM_PASSWORDS"
 
@@ -71,7 +72,7 @@ class Target:
     """Which index a command is about, and how it is opened."""
 
     storage: Path
-    collection: str = "media"
+    collection: str = DEFAULT_COLLECTION
     qdrant_url: str | None = None
     qdrant_api_key: str | None = None
     dimensions: int | None = None

@@ -12,9 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llama_index_gemini_mm.cli._session import AsJson, Dimensions, Offline, QdrantKey, reported, service_of
+from llama_index_gemini_mm.cli._session import (
+    DEFAULT_COLLECTION,
+    AsJson,
+    Dimensions,
+    Offline,
+    QdrantKey,
+    Target,
+    reported,
+    service_of,
+)
 from llama_index_gemini_mm.errors import ConfigurationError
-from llama_index_gemini_mm.limits import DIMENSIONS_DEFAULT
 
 if TYPE_CHECKING:
     from llama_index_gemini_mm.migrate import (
@@ -84,7 +92,7 @@ def migrate(
     collection: _Old = "",
     name: _Name = "media",
     plan: _Plan = "accurate",
-    dimensions: Dimensions = DIMENSIONS_DEFAULT,
+    dimensions: Dimensions = None,
     batch: _Batch = False,
     wait: _Wait = False,
     dry_run: _DryRun = False,
@@ -163,7 +171,7 @@ def _opened(
         from llama_index_gemini_mm.vector_store import plan_named
 
         model = GeminiMultimodalEmbedding(
-            output_dimensionality=dimensions or DIMENSIONS_DEFAULT,
+            output_dimensionality=_dimensions(source, collection, dimensions, qdrant_api_key),
             base_url=emulator_url or base_url,
             api_key=api_key,
             media_store=storage_of(source, to, storage) / "media",
@@ -181,6 +189,15 @@ def _opened(
             storage=storage,
         ) as job:
             yield job
+
+
+def _dimensions(source: str, collection: str, asked: int | None, qdrant_api_key: str | None) -> int:
+    """As many as were asked for; else as many as the old index has, if it is one of ours, or as a new one gets."""
+    if asked is not None:
+        return asked
+    url = source if "://" in source else None
+    name = collection or DEFAULT_COLLECTION
+    return Target(Path(source), name, url, qdrant_api_key).dimensions_of_vectors()
 
 
 def _questions(file: Path | None) -> tuple[str, ...]:

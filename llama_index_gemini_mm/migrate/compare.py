@@ -130,7 +130,7 @@ class Comparer:
             return Measure("neighbours", 0)
         keys = [point_id(each) for each in asked]
         old = [self._old_ranking(old_vectors[each]) for each in asked]
-        new = self._new_rankings([new_vectors[key] for key in keys])
+        new = self._new_rankings([self._new.as_query(new_vectors[key]) for key in keys])
         others = [(_without(a, key), _without(b, key)) for key, a, b in zip(keys, old, new, strict=True) if len(a) > 1]
         return Measure("neighbours", len(asked), _overlap(others), _recall(keys, old), _recall(keys, new))
 

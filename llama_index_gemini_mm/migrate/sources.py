@@ -12,6 +12,7 @@ from llama_index.core.vector_stores.types import BasePydanticVectorStore, Vector
 
 from llama_index_gemini_mm.errors import ConfigurationError
 from llama_index_gemini_mm.migrate.records import Record, record_of
+from llama_index_gemini_mm.sparse import SparseVector
 from llama_index_gemini_mm.vector_store import MediaVectorStore, Search
 from llama_index_gemini_mm.vector_store.plans import DENSE
 
@@ -83,9 +84,9 @@ class MediaSource(OldIndex):
             yield [record_of(point.id, point.payload) for point in batch]
 
     def vectors(self, ids: Sequence[str]) -> Vectors:
-        """The dense vectors, as the collection's plan stores them."""
-        found = self._store.fetch(ids, vectors=True)
-        return {point.id: point.vectors[DENSE] for point in found if DENSE in point.vectors}  # type: ignore[misc]
+        """The dense vectors, as far as the collection's plan stores them."""
+        dense = {point.id: point.vectors.get(DENSE) for point in self._store.fetch(ids, vectors=True)}
+        return {id_: self._store.as_query(v) for id_, v in dense.items() if v and not isinstance(v, SparseVector)}
 
     def search(self, vector: Sequence[float], limit: int) -> list[str]:
         """The nearest points."""

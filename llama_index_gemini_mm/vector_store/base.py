@@ -133,6 +133,10 @@ class MediaVectorStore(BasePydanticVectorStore):
     def close(self) -> None:
         """Let go of everything."""
 
+    def as_query(self, stored: Sequence[float]) -> list[float]:
+        """A stored dense vector as one to search by: of what the plan has left out, nothing is asked."""
+        return [*stored, *[0.0] * (self._stamp.space.dimension - len(stored))]
+
     # LlamaIndex's face.
 
     def add(self, nodes: Sequence[BaseNode], **add_kwargs: Any) -> list[str]:
