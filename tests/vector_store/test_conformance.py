@@ -15,11 +15,11 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQuery,
     VectorStoreQueryMode,
 )
-from store_support import ENGINES, OURS, AnyStore, Engine, direction, ids, media_node, plain, stamp, where
 
 from llama_index_gemini_mm.errors import ConfigurationError, IndexMismatch
 from llama_index_gemini_mm.sparse import query_vector
 from llama_index_gemini_mm.vector_store import MediaVectorStore, Search, open_local
+from store_support import ENGINES, OURS, AnyStore, Engine, direction, ids, media_node, plain, stamp, where
 
 KINDS = ("text", "image", "audio", "video", "document")
 OP = FilterOperator
