@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -72,6 +73,13 @@ class Scene:
             report = opened.synchronizer().run(self.folder)
             return report, opened.points()
 
+    def settle(self) -> None:
+        """Wait for the requests that a killed process had sent and the emulator has not yet taken in."""
+        seen = -1
+        while seen != len(self.emulator.requests):
+            seen = len(self.emulator.requests)
+            time.sleep(20 * _LATENCY)
+
     def kill_at_step(self, step: int) -> None:
         """Between two writes."""
         child = self.start(step)
@@ -100,6 +108,7 @@ def check(scene: Scene, kill: Callable[[int], None], at: int, expected: Points) 
     scene.restore()
     cached = known_vectors(scene)
     kill(at)
+    scene.settle()
     asked, kept = paid(scene.emulator), known_vectors(scene) - cached
     requests = [{identity(content) for content in request.contents} for request in scene.emulator.requests]
 
