@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from llama_index.core.schema import BaseNode
 
 from llama_index_gemini_mm.calls import SkippedItem
+from llama_index_gemini_mm.closing import Closing
 from llama_index_gemini_mm.embedding import GeminiMultimodalEmbedding
 from llama_index_gemini_mm.engine import EmbeddingCache, EmbedItem, Key, Patience
 from llama_index_gemini_mm.engine.batch.jobs import BatchJobs
@@ -27,13 +27,10 @@ from llama_index_gemini_mm.engine.portal import BackgroundLoop
 from llama_index_gemini_mm.engine.prefixes import prefixed
 from llama_index_gemini_mm.engine.transport import connect
 from llama_index_gemini_mm.errors import (
+    ONE_INPUTS_FAULT,
     BudgetExceeded,
     ConfigurationError,
     GeminiMMError,
-    InvalidRequest,
-    LimitExceeded,
-    MediaMissing,
-    SourceError,
 )
 
 if TYPE_CHECKING:
@@ -44,10 +41,8 @@ __all__ = ["JOURNAL_FILE", "BatchEmbedding", "CollectReport", "FailedItem", "Job
 JOURNAL_FILE = "batches.sqlite3"
 """Name of the journal in a storage folder."""
 
-_ONE_NODES_FAULT = (SourceError, MediaMissing, LimitExceeded, InvalidRequest)
 
-
-class BatchEmbedding:
+class BatchEmbedding(Closing):
     """The asynchronous Batch API of the Gemini Developer API: half the price, vectors within 24 hours.
 
     Submit nodes, poll now and then, collect; afterwards embedding the same nodes with the same model finds every
@@ -177,14 +172,6 @@ class BatchEmbedding:
         if self._client is not self._model.client:
             self._client.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def _advance(self) -> None:
         self._queue.recover()
         self._queue.refresh()
@@ -214,7 +201,7 @@ class BatchEmbedding:
         for node in nodes:
             try:
                 text = self._model.embed_text(node)
-            except _ONE_NODES_FAULT as error:
+            except ONE_INPUTS_FAULT as error:
                 self._refuse(error, [node.node_id])
                 continue
             key = self._model.key_of(text, "document")
@@ -227,7 +214,7 @@ class BatchEmbedding:
     def _write(self, writer: JobWriter, key: Key, text: str, node_ids: list[str]) -> None:
         try:
             item = self._prepared(text)
-        except _ONE_NODES_FAULT as error:
+        except ONE_INPUTS_FAULT as error:
             self._refuse(error, node_ids)
         else:
             writer.add(key, item, node_ids)

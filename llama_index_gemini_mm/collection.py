@@ -11,6 +11,8 @@ import numpy as np
 from llama_index.core.vector_stores.types import BasePydanticVectorStore, MetadataFilter, MetadataFilters
 
 from llama_index_gemini_mm.calibration import SAMPLE, Calibration, Samples, Vectors
+from llama_index_gemini_mm.errors import SyncUnderWay
+from llama_index_gemini_mm.layout import MANIFEST_FILE, manifest_target
 from llama_index_gemini_mm.limits import MODALITIES, Modality
 from llama_index_gemini_mm.manifest import Manifest
 from llama_index_gemini_mm.media import MODALITY
@@ -34,8 +36,6 @@ from llama_index_gemini_mm.vector_store import (
 from llama_index_gemini_mm.vector_store.aliases import Aliases
 from llama_index_gemini_mm.vector_store.plans import DENSE
 from llama_index_gemini_mm.vector_store.stored import embedded_stamp, server_stamp
-
-MANIFEST_FILE = "manifest.sqlite3"
 
 
 class Collection:
@@ -97,7 +97,7 @@ class Collection:
         self.store = self._store(stamp, found)
         if isinstance(self.store, MediaVectorStore):
             self._opened.callback(self.store.close)
-        target = f"{self._url or ('embedded' if self._embedded else 'other')}/{self._name}"
+        target = manifest_target(self._name, self._url or (None if self._embedded else "other"))
         self.manifest = Manifest(self._folder / MANIFEST_FILE, target)
         self._opened.callback(self.manifest.close)
         self.samples = Samples(self._folder / MANIFEST_FILE, f"{target}, {space}")
@@ -116,7 +116,7 @@ class Collection:
         if self._embedded:
             yield
             return
-        with StorageLock(self._folder, wait):
+        with StorageLock(self._folder, wait, SyncUnderWay):
             if isinstance(self.store, MediaVectorStore):
                 self.store.check()
             yield

@@ -11,8 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from llama_index.core.base.embeddings.base import Embedding
 from llama_index.core.bridge.pydantic import PrivateAttr
@@ -21,6 +20,7 @@ from llama_index.core.schema import BaseNode, ImageType, MetadataMode
 from llama_index_instrumentation import get_dispatcher
 
 from llama_index_gemini_mm.calls import Call, SkippedItem, calling, current
+from llama_index_gemini_mm.closing import Closing
 from llama_index_gemini_mm.embedding_settings import EmbeddingSettings
 from llama_index_gemini_mm.engine import (
     Deferred,
@@ -48,7 +48,7 @@ dispatcher = get_dispatcher(__name__)
 _LOOKED_UP_AT_ONCE = 256
 
 
-class GeminiMultimodalEmbedding(EmbeddingSettings):
+class GeminiMultimodalEmbedding(Closing, EmbeddingSettings):
     """Text, images, audio, video and PDF pages in one vector space, as LlamaIndex's ``embed_model``.
 
     Args:
@@ -146,14 +146,6 @@ class GeminiMultimodalEmbedding(EmbeddingSettings):
         """Close connections and end the background thread; the model can be used again afterwards."""
         if self._engine:
             self._engine.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def get_media_embedding(self, *parts: PartLike) -> Embedding:
         """One vector for all ``parts`` together, as a document.

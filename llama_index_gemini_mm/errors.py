@@ -19,6 +19,7 @@
     │   └── BadReply            an answer that cannot be trusted: count, dimension, numbers
     ├── IndexMismatch           an index made by another model or dimension; ``expected``, ``found``
     ├── IndexLocked             an embedded index that is open already; ``pid``, ``host``, ``since``
+    │   └── SyncUnderWay        a storage folder that somebody syncs into
     └── IndexUnavailable        a Qdrant server that does not answer, or refuses
 
 Errors carry fields besides their text, survive pickling (worker processes send them home), and own the exit code the
@@ -237,6 +238,9 @@ class IndexMismatch(GeminiMMError):
         super().__init__(f"this index holds {found}, but {expected} was asked for; {remedy}")
 
 
+_WAIT = "--wait, wait=seconds"
+
+
 class IndexLocked(GeminiMMError):
     """An embedded index that is open already: in another process, or elsewhere in this one.
 
@@ -264,8 +268,20 @@ class IndexLocked(GeminiMMError):
         who = f"process {pid} on {host}" if pid else "another process"
         super().__init__(
             f"{path} is held by {who}{when}; an embedded index belongs to one process at a time: wait for it "
-            "(--wait, wait=seconds), or use a server, which many can share (--qdrant-url, qdrant_url=)"
+            f"({_WAIT}), or use a server, which many can share (--qdrant-url, qdrant_url=)"
         )
+
+
+class SyncUnderWay(IndexLocked):
+    """A storage folder that is being synced into already, where the vectors are on a server or in another store."""
+
+    exit_code = 43
+
+    def __init__(self, path: str, pid: int = 0, host: str = "", since: str = "") -> None:
+        super().__init__(path, pid, host, since)
+        who = f"process {pid} on {host}" if pid else "another process"
+        when = f" since {since}" if since else ""
+        self.args = (f"{who} syncs into {path}{when}; searches may go on, a second sync waits ({_WAIT}) or fails",)
 
 
 class IndexUnavailable(GeminiMMError):
@@ -277,3 +293,7 @@ class IndexUnavailable(GeminiMMError):
         self.url = url
         self.reason = reason
         super().__init__(f"the Qdrant server at {url} cannot be used: {reason}")
+
+
+ONE_INPUTS_FAULT = (SourceError, MediaMissing, LimitExceeded, InvalidRequest)
+"""What costs one file, or one node, and stops no other."""

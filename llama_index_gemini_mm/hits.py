@@ -66,7 +66,9 @@ class MediaHit:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON; of all nodes the ids, of ``explanation`` only if there is one."""
+        """Plain values, ready for JSON; of all nodes the ids, of what stands around the text, if it was asked for."""
         plain = {key: getattr(self, key) for key in self.__dataclass_fields__ if key not in (*_OBJECTS, "explanation")}
         plain["node_ids"] = [node.node_id for node in self.nodes]
-        return plain | ({"explanation": asdict(self.explanation)} if self.explanation else {})
+        around = [{"node_id": node.node_id, "text": node.get_content()} for node in self.context]
+        asked = {"context": around, "explanation": self.explanation and asdict(self.explanation)}
+        return plain | {name: value for name, value in asked.items() if value}

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from llama_index.core import VectorStoreIndex
 from llama_index.core.llms import LLM
 from llama_index.core.vector_stores.types import BasePydanticVectorStore, MetadataFilters
 
 from llama_index_gemini_mm.calibration import Calibration
+from llama_index_gemini_mm.closing import Closing
 from llama_index_gemini_mm.collection import Collection
 from llama_index_gemini_mm.embedding import GeminiMultimodalEmbedding
 from llama_index_gemini_mm.engine.cache import CACHE_FILE
 from llama_index_gemini_mm.errors import ConfigurationError
 from llama_index_gemini_mm.hits import MediaHit
 from llama_index_gemini_mm.inputs import PartLike
+from llama_index_gemini_mm.layout import DEFAULT_COLLECTION, DEFAULT_STORAGE, MEDIA_FOLDER
 from llama_index_gemini_mm.limits import Modality
 from llama_index_gemini_mm.media_store import mark_storage
 from llama_index_gemini_mm.modalities import SplitOptions
@@ -31,11 +31,8 @@ from llama_index_gemini_mm.vector_store import PlanName, ServerOptions, Space, S
 
 __all__ = ["DEFAULT_COLLECTION", "DEFAULT_STORAGE", "MediaHit", "MediaIndex"]
 
-DEFAULT_STORAGE = "./storage"
-DEFAULT_COLLECTION = "media"
 
-
-class MediaIndex:
+class MediaIndex(Closing):
     """A folder of mixed media as one searchable collection. Make one with ``MediaIndex.open``.
 
     Its methods may be called from several threads; searches go on while one of them syncs.
@@ -148,7 +145,7 @@ class MediaIndex:
 
         Raises:
             IndexMismatch: the model's settings are no longer those of the collection.
-            IndexLocked: another process syncs into this storage.
+            SyncUnderWay: another process syncs into this storage.
             SourceError: an input that does not exist.
             ApiError: the service failed for good; everything stored before stays.
         """
@@ -276,14 +273,6 @@ class MediaIndex:
         self._collection.close()
         self.embed_model.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
 
 def _as_file(part: PartLike) -> PartLike:
     """In ``image="spindle.jpg"`` a string is a path; as a bare part it would be words."""
@@ -292,7 +281,7 @@ def _as_file(part: PartLike) -> PartLike:
 
 def _model_for(folder: Path, found: Stamp | None) -> GeminiMultimodalEmbedding:
     """A model whose vectors can be compared with those that are there."""
-    media = folder / "media"
+    media = folder / MEDIA_FOLDER
     if found is None:
         return GeminiMultimodalEmbedding(media_store=media)
     space = found.space

@@ -42,11 +42,13 @@ class StorageLock:
     Args:
         folder: the storage folder; made when missing.
         wait: seconds that the context manager waits for another holder.
+        refusal: what is raised when somebody else holds it.
     """
 
-    def __init__(self, folder: str | Path, wait: float | None = None) -> None:
+    def __init__(self, folder: str | Path, wait: float | None = None, refusal: type[IndexLocked] = IndexLocked) -> None:
         self.folder = Path(folder)
         self._wait = wait
+        self._refusal = refusal
         self._file: IO[bytes] | None = None
         self._pid = 0
 
@@ -70,7 +72,7 @@ class StorageLock:
         while not self._taken():
             remaining = deadline - time.monotonic()
             if remaining <= 0:
-                raise IndexLocked(str(self.folder), **asdict(self.holder))
+                raise self._refusal(str(self.folder), **asdict(self.holder))
             time.sleep(min(_POLL_SECONDS, remaining))
 
     def release(self) -> None:

@@ -32,6 +32,8 @@ ORDER = [
         "sandbox",
         "limits",
         "errors",
+        "layout",
+        "closing",
     ),
 ]
 MAY_IMPORT = {room: set(ORDER[position:]) for position, room in enumerate(ORDER)}

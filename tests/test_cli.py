@@ -127,6 +127,30 @@ def test_passwords_from_a_file_and_from_the_environment(tmp_path: Path, monkeypa
     assert "1 indexed" in run("index", folder, "--storage", "t", "--offline").stdout
 
 
+def test_what_stands_around(tmp_path: Path) -> None:
+    """Neighbours come along in the JSON, and nothing of them without asking."""
+    (tmp_path / "long.txt").write_text("The bearing needs oil every week. " * 1000, encoding="utf-8")
+    run("index", tmp_path / "long.txt", "--storage", "s", "--offline", "--dimensions", "256")
+    asked = ("search", "bearing", "--top", "1", "--storage", "s", "--offline", "--json")
+
+    (alone,), (around,) = json.loads(run(*asked).stdout), json.loads(run(*asked, "--neighbours", "1").stdout)
+
+    assert "context" not in alone
+    assert around["context"]
+    assert all("bearing" in each["text"] for each in around["context"])
+
+
+def test_looking_for_an_index_makes_none(folder: Path) -> None:
+    """A name that is not there, or an address that is none, is an error and not an empty answer."""
+    run("index", folder / "words.txt", "--storage", "s", "--offline", "--dimensions", "256")
+
+    other = run("search", "oil", "--storage", "s", "--offline", "--collection", "other")
+    assert (other.exit_code, "no index 'other'" in other.stderr) == (errors.ConfigurationError.exit_code, True)
+    assert not Path("s/edge/other").exists()
+    address = run("push", "--to", "ftp://somewhere", "--storage", "s")
+    assert (address.exit_code, "no address" in address.stderr) == (errors.ConfigurationError.exit_code, True)
+
+
 def test_settings_are_those_of_the_index(folder: Path) -> None:
     """Dimension and plan are given once; afterwards the index knows them, and says so when others are asked for."""
     run("index", folder, "--storage", "s", "--offline", "--dimensions", "256", "--plan", "compact")

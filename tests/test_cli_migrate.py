@@ -46,6 +46,12 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["migrate", *arguments], catch_exceptions=False)
 
 
+def plan_of(storage: str) -> str:
+    """By which plan an index is stored."""
+    stats = CliRunner().invoke(app, ["stats", "--storage", storage, "--json"], catch_exceptions=False)
+    return str(json.loads(stats.stdout)["plan"])
+
+
 TEXTS = ["the bearing of the spindle needs oil", "a filter is changed each year", "never open the lid while it runs"]
 
 
@@ -221,5 +227,6 @@ def test_another_plan_costs_nothing(emulator: GeminiEmulator) -> None:
     assert "0 to embed, 3 known already" in done.stdout
     assert {content.text[:4] for content in contents_of(emulator)} <= {"task"}  # the questions of the comparison
     assert "3 unchanged" in CliRunner().invoke(app, index, catch_exceptions=False).stdout
-    stats = CliRunner().invoke(app, ["stats", "--storage", "s", "--json"], catch_exceptions=False)
-    assert json.loads(stats.stdout)["plan"] == "compact"
+    assert plan_of("s") == "compact"
+    run("s", "--dimensions", "512", "--sample", "0")
+    assert plan_of("s") == "compact"  # as it was, for no other was asked for

@@ -28,6 +28,7 @@ SAMPLES = [
     errors.BadReply(200, "BAD_REPLY", "1 vector for 2"),
     errors.IndexMismatch("a", "b", "use c"),
     errors.IndexLocked("storage"),
+    errors.SyncUnderWay("storage", 7, "desk", "2026-01-01T00:00:00"),
     errors.IndexUnavailable("http://127.0.0.1:6333", "connection refused"),
 ]
 

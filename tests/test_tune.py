@@ -61,18 +61,26 @@ def filled(folder: Path, count: int = 400, plan: PlanName = "accurate", copies: 
     return store
 
 
+Tuned = tuple[MediaVectorStore, TuneReport, list[str], list[Path]]
+
+
 @pytest.fixture(scope="module")
-def tuned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MediaVectorStore, TuneReport, list[str]]]:
-    """A collection of 400 nodes, what tuning says of it, and which plans it said it would try."""
+def tuned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tuned]:
+    """A collection of 400 nodes, what tuning says of it, which plans it said it would try, and what files it left."""
     store = filled(tmp_path_factory.mktemp("storage"))
     told: list[str] = []
-    yield store, tune(store, on_plan=told.append), told
+    with pytest.MonkeyPatch.context() as patch:
+        # A temporary folder of its own: other processes tune meanwhile.
+        patch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("temporary")))
+        report = tune(store, on_plan=told.append)
+        left_over = list(Path(tempfile.gettempdir()).iterdir())
+    yield store, report, told, left_over
     store.close()
 
 
-def test_each_plan_is_measured_in_each_modality(tuned: tuple[MediaVectorStore, TuneReport, list[str]]) -> None:
+def test_each_plan_is_measured_in_each_modality(tuned: Tuned) -> None:
     """Rows in the order of the plans, queries by modality, and an exact plan that finds everything."""
-    _, report, told = tuned
+    _, report, told, _ = tuned
 
     assert told == [row.plan for row in report.rows] == ["accurate", "balanced", "compact"]
     assert (report.points, report.sampled, report.dimension, report.stored_plan) == (400, 400, DIMENSION, "accurate")
@@ -88,7 +96,7 @@ def test_each_plan_is_measured_in_each_modality(tuned: tuple[MediaVectorStore, T
     assert balanced.recall > compact.recall > 0.3  # a prefix of vectors that are not Matryoshka's
 
 
-def test_smaller_plans_take_less(tuned: tuple[MediaVectorStore, TuneReport, list[str]]) -> None:
+def test_smaller_plans_take_less(tuned: Tuned) -> None:
     """On disk, by what was written there, and in memory."""
     accurate, balanced, compact = tuned[1].rows
 
@@ -97,16 +105,16 @@ def test_smaller_plans_take_less(tuned: tuple[MediaVectorStore, TuneReport, list
     assert accurate.memory_bytes > balanced.memory_bytes > compact.memory_bytes
 
 
-def test_the_index_is_left_alone(tuned: tuple[MediaVectorStore, TuneReport, list[str]]) -> None:
+def test_the_index_is_left_alone(tuned: Tuned) -> None:
     """Same points, same plan, and no folder left over."""
-    store, report, _ = tuned
+    store, report, _, left_over = tuned
 
     assert store.count() == report.points == 400
     assert store.stamp == stamp()
-    assert [*Path(tempfile.gettempdir()).glob("gemini-mm-tune-*")] == []
+    assert left_over == []
 
 
-def test_a_report_travels(tuned: tuple[MediaVectorStore, TuneReport, list[str]]) -> None:
+def test_a_report_travels(tuned: Tuned) -> None:
     """As JSON and as a pickle."""
     report = tuned[1]
 
@@ -116,7 +124,7 @@ def test_a_report_travels(tuned: tuple[MediaVectorStore, TuneReport, list[str]])
     assert [row["recall_by_modality"] for row in read["rows"]] == [dict(r.recall_by_modality) for r in report.rows]
 
 
-def test_a_picture(tuned: tuple[MediaVectorStore, TuneReport, list[str]], tmp_path: Path) -> None:
+def test_a_picture(tuned: Tuned, tmp_path: Path) -> None:
     """A PNG with something in it."""
     draw(tuned[1], tmp_path / "plans.png")
 
@@ -211,8 +219,8 @@ def test_statistics(tmp_path: Path) -> None:
     (tmp_path / "media" / "ab" / "blob").write_bytes(b"x" * 10_000)
     store = filled(tmp_path, 40)
 
-    found = index_stats(store, tmp_path, path, "embedded/media")
-    other = index_stats(store, tmp_path, path, "embedded/other")
+    found = index_stats(store, tmp_path, "embedded/media")
+    other = index_stats(store, tmp_path, "embedded/other")
     store.close()
 
     assert (found.engine, found.plan, found.points, found.files, other.files) == ("Qdrant Edge", "accurate", 40, 10, 0)
@@ -231,7 +239,7 @@ def test_statistics_of_nothing(tmp_path: Path) -> None:
     """An index without nodes has none, and no share of them."""
     store = filled(tmp_path, 0)
 
-    found = index_stats(store, tmp_path, tmp_path / "manifest.sqlite3", "embedded/media")
+    found = index_stats(store, tmp_path, "embedded/media")
     store.close()
 
     assert (found.points, found.indexed, found.modalities, found.files) == (0, 0.0, {}, 0)

@@ -27,7 +27,6 @@ from llama_index_gemini_mm.cli._session import (
     Target,
     Wait,
     Workers,
-    fail,
     opened,
     reported,
 )
@@ -38,7 +37,7 @@ from llama_index_gemini_mm.cli.migrate import migrate
 from llama_index_gemini_mm.cli.push import push
 from llama_index_gemini_mm.cli.stats import stats
 from llama_index_gemini_mm.cli.tune import tune
-from llama_index_gemini_mm.errors import ConfigurationError
+from llama_index_gemini_mm.layout import DEFAULT_COLLECTION, DEFAULT_STORAGE
 
 if TYPE_CHECKING:
     from llama_index_gemini_mm.index import MediaHit, MediaIndex
@@ -56,16 +55,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="One index for text, pictures, sounds, films and documents, through gemini-embedding-2.",
 )
-app.add_typer(cache_app, name="cache")
-app.add_typer(batch_app, name="batch")
-for command in (estimate, stats, tune, push, migrate):
-    app.command()(command)
 
 
 @app.command()
 def index(
     inputs: Annotated[list[str], typer.Argument(help="Files, folders or fsspec URLs.", metavar="FOLDER...")],
-    storage: Storage = Path("storage"),
+    storage: Storage = Path(DEFAULT_STORAGE),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done and cost.")] = False,
     offline: Offline = False,
     as_json: AsJson = False,
@@ -77,7 +72,7 @@ def index(
     wait: Wait = None,
     qdrant_url: QdrantUrl = None,
     qdrant_api_key: QdrantKey = None,
-    collection: Collection = "media",
+    collection: Collection = DEFAULT_COLLECTION,
 ) -> None:
     """Bring the index up to date with files.
 
@@ -117,22 +112,21 @@ def search(
     ] = None,
     neighbours: Annotated[int, typer.Option(help="Nodes before and after each result, in the JSON.", min=0)] = 0,
     explain: Annotated[bool, typer.Option("--explain", help="Show how each score came about.")] = False,
-    storage: Storage = Path("storage"),
+    storage: Storage = Path(DEFAULT_STORAGE),
     offline: Offline = False,
     as_json: AsJson = False,
     dimensions: Dimensions = None,
-    plan: Plan = None,
     wait: Wait = None,
     qdrant_url: QdrantUrl = None,
     qdrant_api_key: QdrantKey = None,
-    collection: Collection = "media",
+    collection: Collection = DEFAULT_COLLECTION,
 ) -> None:
     """Search by words, by media, or by both together."""
     from llama_index_gemini_mm.cli import console
 
     target = Target(storage, collection, qdrant_url, qdrant_api_key, dimensions, wait=wait)
-    if not target.exists():
-        fail(ConfigurationError(f"there is no index in {storage}; run: gemini-mm index FOLDER --storage {storage}"))
+    with reported():
+        target.require()
     with opened(target, offline) as media_index:
         hits = media_index.search(
             text,
@@ -205,6 +199,13 @@ def emulate(
         emulator.start()
         console.show_emulator(emulator.base_url)
         serve(emulator)
+
+
+# Help lists commands as they are added: what people do first comes first.
+for command in (estimate, stats, tune, push, migrate):
+    app.command()(command)
+app.add_typer(batch_app, name="batch")
+app.add_typer(cache_app, name="cache")
 
 
 @app.callback(invoke_without_command=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llama_index_gemini_mm.errors import ConfigurationError, GeminiMMError
+from llama_index_gemini_mm.layout import DEFAULT_COLLECTION, MEDIA_FOLDER
 
 if TYPE_CHECKING:
     from llama_index.core.schema import BaseNode
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from llama_index_gemini_mm.index import MediaIndex
     from llama_index_gemini_mm.media_store import MediaStore
     from llama_index_gemini_mm.readers import ReaderOptions, Skipped
+    from llama_index_gemini_mm.vector_store import Stamp
 
-DEFAULT_COLLECTION = "media"
 _INTERRUPTED = 130
 _PASSWORDS = "GEMINI_MM_PASSWORDS"
 
@@ -79,9 +80,11 @@ class Target:
     plan: str | None = None
     wait: float | None = None
 
-    def exists(self) -> bool:
-        """Whether there is such an index; of a server, its own answer will tell."""
-        return self.qdrant_url is not None or any((self.storage / kind).is_dir() for kind in ("edge", "qdrant"))
+    def require(self) -> None:
+        """Raise ``ConfigurationError`` when there is no such index: looking for something makes none."""
+        from llama_index_gemini_mm.vector_store.stored import required_stamp
+
+        required_stamp(self.storage, self.collection, self.qdrant_url, self.qdrant_api_key)
 
     def dimensions_of_vectors(self) -> int:
         """As many as were asked for; else as many as the collection's vectors have, or as a new one gets."""
@@ -89,10 +92,14 @@ class Target:
 
         if self.dimensions is not None:
             return self.dimensions
+        stamp = self.stamp()
+        return stamp.space.dimension if stamp else DIMENSIONS_DEFAULT
+
+    def stamp(self) -> Stamp | None:
+        """The space and plan of the collection, if there is one."""
         from llama_index_gemini_mm.vector_store.stored import stored_stamp
 
-        stamp = stored_stamp(self.storage, self.collection, self.qdrant_url, self.qdrant_api_key)
-        return stamp.space.dimension if stamp else DIMENSIONS_DEFAULT
+        return stored_stamp(self.storage, self.collection, self.qdrant_url, self.qdrant_api_key)
 
 
 @dataclass(frozen=True)
@@ -132,7 +139,7 @@ def opened(target: Target, offline: bool, how: HowToRead = HowToRead()) -> Itera
             output_dimensionality=target.dimensions_of_vectors(),
             base_url=base_url,
             api_key=api_key,
-            media_store=target.storage / "media",
+            media_store=target.storage / MEDIA_FOLDER,
             service=service,
         )
         with MediaIndex.open(

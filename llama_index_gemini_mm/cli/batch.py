@@ -27,6 +27,7 @@ from llama_index_gemini_mm.cli._session import (
     service_of,
 )
 from llama_index_gemini_mm.errors import ConfigurationError
+from llama_index_gemini_mm.layout import DEFAULT_STORAGE, MEDIA_FOLDER
 
 if TYPE_CHECKING:
     from llama_index_gemini_mm.batch import BatchEmbedding, CollectReport, JobStatus
@@ -55,7 +56,7 @@ _POLL_SECONDS, _OFFLINE_POLL_SECONDS = 30.0, 0.1
 @batch_app.command()
 def submit(
     inputs: Annotated[list[str], typer.Argument(help="Files, folders or fsspec URLs.", metavar="FOLDER...")],
-    storage: Storage = Path("storage"),
+    storage: Storage = Path(DEFAULT_STORAGE),
     offline: Offline = False,
     as_json: AsJson = False,
     dimensions: Dimensions = None,
@@ -91,7 +92,7 @@ def submit(
 
 
 @batch_app.command()
-def status(storage: Storage = Path("storage"), as_json: AsJson = False, base_url: BaseUrl = None) -> None:
+def status(storage: Storage = Path(DEFAULT_STORAGE), as_json: AsJson = False, base_url: BaseUrl = None) -> None:
     """Ask how the jobs stand that are not collected, and send those that waited for room."""
     with _opened(_existing(storage), base_url) as batch:
         jobs = batch.poll()
@@ -105,7 +106,7 @@ def status(storage: Storage = Path("storage"), as_json: AsJson = False, base_url
 
 @batch_app.command()
 def collect(
-    storage: Storage = Path("storage"), as_json: AsJson = False, base_url: BaseUrl = None, wait: _Wait = False
+    storage: Storage = Path(DEFAULT_STORAGE), as_json: AsJson = False, base_url: BaseUrl = None, wait: _Wait = False
 ) -> None:
     """Fetch the vectors of jobs that have ended into the cache, where index finds them."""
     with _opened(_existing(storage), base_url) as batch:
@@ -135,7 +136,7 @@ def _opened(
             output_dimensionality=Target(storage, dimensions=dimensions).dimensions_of_vectors(),
             base_url=emulator_url or base_url,
             api_key=api_key,
-            media_store=storage / "media",
+            media_store=storage / MEDIA_FOLDER,
             embedding_cache=storage / CACHE_FILE,
             service=service,
             on_item_error="skip",

@@ -14,6 +14,7 @@ from rich.filesize import decimal
 
 from llama_index_gemini_mm.cli._session import AsJson, Storage, reported
 from llama_index_gemini_mm.errors import ConfigurationError
+from llama_index_gemini_mm.layout import DEFAULT_STORAGE
 
 if TYPE_CHECKING:
     from llama_index_gemini_mm.engine.cache import CacheStats, EmbeddingCache
@@ -25,7 +26,7 @@ _NOT_OF_THE_FILE = ("max_bytes", "hits", "misses")
 
 
 @cache_app.command()
-def stats(storage: Storage = Path("storage"), as_json: AsJson = False) -> None:
+def stats(storage: Storage = Path(DEFAULT_STORAGE), as_json: AsJson = False) -> None:
     """Show how many vectors are kept, and their size.
 
     On disk, in bytes, with the times of the oldest and the newest use.
@@ -36,7 +37,7 @@ def stats(storage: Storage = Path("storage"), as_json: AsJson = False) -> None:
 
 
 @cache_app.command()
-def clear(storage: Storage = Path("storage"), as_json: AsJson = False) -> None:
+def clear(storage: Storage = Path(DEFAULT_STORAGE), as_json: AsJson = False) -> None:
     """Forget all kept vectors.
 
     The index stays as it is, but embedding the same again is paid again.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
     from llama_index_gemini_mm.retriever import Explanation
     from llama_index_gemini_mm.sync import Progress as SyncProgress
     from llama_index_gemini_mm.sync import SyncReport
+
+
+class Advance(Protocol):
+    """Moves a bar: what is done of how many, what there is to tell, and what is worked at."""
+
+    def __call__(self, done: int, total: int, told: str = "", description: str = ..., /) -> None:
+        """Show it."""
+        ...
+
 
 STAND_IN = "offline: vectors come from a stand-in model, not from Gemini; its ranking only shows how things work"
 _PARTS_SHOWN = 3
@@ -40,22 +50,33 @@ def say_stand_in() -> None:
 @contextmanager
 def progress() -> Iterator[Callable[[SyncProgress], None]]:
     """A bar of files with nodes and money; silent where stderr is no terminal."""
+    started = time.monotonic()
+    with counted("reading") as advance:
+
+        def tell(state: SyncProgress) -> None:
+            rate = state.nodes / max(time.monotonic() - started, 1e-3)
+            told = f"{state.nodes} nodes  {rate:.1f}/s  ${state.usd:.4f}"
+            advance(state.done, state.total, told, state.file_name[:40])
+
+        yield tell
+
+
+@contextmanager
+def counted(what: str) -> Iterator[Advance]:
+    """A bar that says how many of how many are done; silent where stderr is no terminal."""
     console = _err()
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[nodes]} nodes  {task.fields[rate]:.1f}/s  ${task.fields[usd]:.4f}"),
+        TextColumn("{task.fields[told]}"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("reading", total=None, nodes=0, rate=0.0, usd=0.0)
+        task = bar.add_task(what, total=None, told="")
 
-        def advance(state: SyncProgress) -> None:
-            elapsed = bar.tasks[task].elapsed or 0.0
-            rate = state.nodes / elapsed if elapsed else 0.0
-            bar.update(task, description=state.file_name[:40], completed=state.done, total=state.total)
-            bar.update(task, nodes=state.nodes, rate=rate, usd=state.usd)
+        def advance(done: int, total: int, told: str = "", description: str = what) -> None:
+            bar.update(task, completed=done, total=total, told=told, description=description)
 
         yield advance
 

@@ -23,6 +23,7 @@ from llama_index_gemini_mm.cli._session import (
     nodes_of,
     reported,
 )
+from llama_index_gemini_mm.layout import DEFAULT_STORAGE, MEDIA_FOLDER
 
 if TYPE_CHECKING:
     from llama_index_gemini_mm.embedding import GeminiMultimodalEmbedding
@@ -35,7 +36,7 @@ _Tokens = Annotated[int | None, typer.Option(help="Quota of tokens a minute, lik
 
 def estimate(
     inputs: Annotated[list[str], typer.Argument(help="Files, folders or fsspec URLs.", metavar="FOLDER...")],
-    storage: Storage = Path("storage"),
+    storage: Storage = Path(DEFAULT_STORAGE),
     offline: Offline = False,
     as_json: AsJson = False,
     dimensions: Dimensions = None,
@@ -70,7 +71,7 @@ def _model(
         api_key="not used",
         vertexai=False,
         output_dimensionality=Target(storage, dimensions=dimensions).dimensions_of_vectors(),
-        media_store=storage / "media",
+        media_store=storage / MEDIA_FOLDER,
         service="stand-in" if offline else "gemini",
         embedding_cache=cache if cache.is_file() else None,
         contents_per_minute=contents_per_minute,

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from llama_index_gemini_mm.cli._session import (
-    DEFAULT_COLLECTION,
     AsJson,
     Dimensions,
     Offline,
+    Plan,
     QdrantKey,
     Target,
     reported,
     service_of,
 )
 from llama_index_gemini_mm.errors import ConfigurationError
+from llama_index_gemini_mm.layout import DEFAULT_COLLECTION, DEFAULT_STORAGE, MEDIA_FOLDER
 
 if TYPE_CHECKING:
     from llama_index_gemini_mm.migrate import (
@@ -55,7 +56,6 @@ _Storage = Annotated[
 ]
 _Old = Annotated[str, typer.Option("--collection", help="The old collection, if there are several.")]
 _Name = Annotated[str, typer.Option(help="Name of the new collection in another storage folder.")]
-_Plan = Annotated[str, typer.Option("--plan", help="How vectors are stored: accurate, balanced or compact.")]
 _Batch = Annotated[bool, typer.Option("--batch", help="Half the price, within a day: submit now, run again later.")]
 _Wait = Annotated[bool, typer.Option("--wait", help="With --batch: stay until the jobs have ended.")]
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what it would take.")]
@@ -88,10 +88,10 @@ class _Steps:
 def migrate(
     source: _Source,
     to: _To = None,
-    storage: _Storage = Path("storage"),
+    storage: _Storage = Path(DEFAULT_STORAGE),
     collection: _Old = "",
-    name: _Name = "media",
-    plan: _Plan = "accurate",
+    name: _Name = DEFAULT_COLLECTION,
+    plan: Plan = None,
     dimensions: Dimensions = None,
     batch: _Batch = False,
     wait: _Wait = False,
@@ -159,7 +159,7 @@ def _opened(
     storage: Path,
     collection: str,
     name: str,
-    plan: str,
+    plan: str | None,
     dimensions: int | None,
     offline: bool,
     base_url: str | None,
@@ -168,13 +168,15 @@ def _opened(
     with service_of(offline) as (emulator_url, api_key, service):
         from llama_index_gemini_mm.embedding import GeminiMultimodalEmbedding
         from llama_index_gemini_mm.migrate import open_migration, storage_of
-        from llama_index_gemini_mm.vector_store import plan_named
+        from llama_index_gemini_mm.vector_store import DEFAULT_PLAN, plan_named
 
+        old = _old_one(source, collection, dimensions, qdrant_api_key)
+        stamp = old.stamp()
         model = GeminiMultimodalEmbedding(
-            output_dimensionality=_dimensions(source, collection, dimensions, qdrant_api_key),
+            output_dimensionality=old.dimensions_of_vectors(),
             base_url=emulator_url or base_url,
             api_key=api_key,
-            media_store=storage_of(source, to, storage) / "media",
+            media_store=storage_of(source, to, storage) / MEDIA_FOLDER,
             service=service,
             on_item_error="skip",
         )
@@ -184,20 +186,17 @@ def _opened(
             collection=collection,
             name=name,
             embed_model=model,
-            plan=plan_named(plan).name,
+            plan=plan_named(plan or (stamp.plan.name if stamp else DEFAULT_PLAN)).name,
             qdrant_api_key=qdrant_api_key,
             storage=storage,
         ) as job:
             yield job
 
 
-def _dimensions(source: str, collection: str, asked: int | None, qdrant_api_key: str | None) -> int:
-    """As many as were asked for; else as many as the old index has, if it is one of ours, or as a new one gets."""
-    if asked is not None:
-        return asked
+def _old_one(source: str, collection: str, dimensions: int | None, qdrant_api_key: str | None) -> Target:
+    """The old index, whose dimension and plan the new one gets unless others are asked for, if it is one of ours."""
     url = source if "://" in source else None
-    name = collection or DEFAULT_COLLECTION
-    return Target(Path(source), name, url, qdrant_api_key).dimensions_of_vectors()
+    return Target(Path(source), collection or DEFAULT_COLLECTION, url, qdrant_api_key, dimensions)
 
 
 def _questions(file: Path | None) -> tuple[str, ...]:
@@ -222,25 +221,15 @@ def _agree(usd: float, *, yes: bool) -> None:
 
 @contextmanager
 def _progress(job: Migration) -> Iterator[None]:
-    """A bar of records with nodes and money; silent where stderr is no terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    """A bar of records with nodes and money."""
+    from llama_index_gemini_mm.cli.console import counted
 
-    console = Console(stderr=True, highlight=False)
-    columns = (
-        TextColumn("migrating"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[stored]} stored  ${task.fields[usd]:.4f}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("migrating", total=None, stored=0, usd=0.0)
+    with counted("migrating") as advance:
 
-        def advance(state: MigrationProgress) -> None:
-            bar.update(task, completed=state.done, total=state.total, stored=state.stored, usd=state.usd)
+        def tell(state: MigrationProgress) -> None:
+            advance(state.done, state.total, f"{state.stored} stored  ${state.usd:.4f}")
 
-        job.on_progress = advance
+        job.on_progress = tell
         yield
 
 

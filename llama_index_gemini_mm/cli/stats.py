@@ -12,6 +12,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from llama_index_gemini_mm.cli._session import AsJson, Collection, QdrantKey, QdrantUrl, Storage, Wait, reported
+from llama_index_gemini_mm.layout import DEFAULT_COLLECTION, DEFAULT_STORAGE, manifest_target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,11 +23,11 @@ _TYPES_SHOWN = 12
 
 
 def stats(
-    storage: Storage = Path("storage"),
+    storage: Storage = Path(DEFAULT_STORAGE),
     as_json: AsJson = False,
     qdrant_url: QdrantUrl = None,
     qdrant_api_key: QdrantKey = None,
-    collection: Collection = "media",
+    collection: Collection = DEFAULT_COLLECTION,
     wait: Wait = None,
 ) -> None:
     """Show what is stored.
@@ -35,13 +36,11 @@ def stats(
     would take. No key is needed.
     """
     with reported():
-        from llama_index_gemini_mm.collection import MANIFEST_FILE
         from llama_index_gemini_mm.tune import index_stats
         from llama_index_gemini_mm.vector_store.stored import open_stored
 
         with open_stored(storage, collection, qdrant_url, qdrant_api_key, wait) as store:
-            target = f"{qdrant_url or 'embedded'}/{collection}"
-            found = index_stats(store, storage, storage / MANIFEST_FILE, target)
+            found = index_stats(store, storage, manifest_target(collection, qdrant_url))
     if as_json:
         typer.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
     else:

@@ -15,6 +15,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from llama_index_gemini_mm.cli._session import AsJson, Collection, QdrantKey, QdrantUrl, Storage, Wait, reported
+from llama_index_gemini_mm.layout import DEFAULT_COLLECTION, DEFAULT_STORAGE
 
 if TYPE_CHECKING:
     from llama_index_gemini_mm.tune import TuneReport
@@ -26,14 +27,14 @@ _Target = Annotated[float, typer.Option(help="Recall a plan must reach in every 
 
 
 def tune(
-    storage: Storage = Path("storage"),
+    storage: Storage = Path(DEFAULT_STORAGE),
     as_json: AsJson = False,
     plot: _Plot = None,
     sample: _Sample = 20_000,
     target: _Target = 0.95,
     qdrant_url: QdrantUrl = None,
     qdrant_api_key: QdrantKey = None,
-    collection: Collection = "media",
+    collection: Collection = DEFAULT_COLLECTION,
     wait: Wait = None,
 ) -> None:
     """Measure which plan of storage suits this index.

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
+from llama_index_gemini_mm.closing import Closing
 from llama_index_gemini_mm.engine.cache_file import CacheFile, damaged
 from llama_index_gemini_mm.engine.items import Vector
 from llama_index_gemini_mm.engine.keys import Key
@@ -53,7 +53,7 @@ class CacheStats:
     newest_use: str | None
 
 
-class EmbeddingCache:
+class EmbeddingCache(Closing):
     """Vectors by key in one SQLite file; safe for several threads and processes, and across forks and pickling.
 
     Every method raises ``ConfigurationError`` when the file cannot be used or is damaged.
@@ -134,14 +134,6 @@ class EmbeddingCache:
     def close(self) -> None:
         """Close the file; the next call opens it again."""
         self._file.close()
-
-    def __enter__(self) -> EmbeddingCache:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __getstate__(self) -> tuple[Path, int | None]:
         return self.path, self.max_bytes

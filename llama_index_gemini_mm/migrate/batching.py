@@ -5,22 +5,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from llama_index.core.schema import BaseNode
 
 from llama_index_gemini_mm.batch import JOURNAL_FILE, BatchEmbedding
 from llama_index_gemini_mm.calls import SkippedItem
+from llama_index_gemini_mm.closing import Closing
 from llama_index_gemini_mm.embedding import GeminiMultimodalEmbedding
 from llama_index_gemini_mm.engine import EmbeddingCache
 from llama_index_gemini_mm.engine.batch.journal import FINAL
-from llama_index_gemini_mm.errors import GeminiMMError, InvalidRequest, LimitExceeded, MediaMissing, SourceError
+from llama_index_gemini_mm.errors import (
+    ONE_INPUTS_FAULT,
+    GeminiMMError,
+)
 
-_ONE_NODES_FAULT = (SourceError, MediaMissing, LimitExceeded, InvalidRequest)
 
-
-class BatchedNodes:
+class BatchedNodes(Closing):
     """Gives nodes their vectors from the cache, and submits the others once.
 
     Args:
@@ -75,7 +75,7 @@ class BatchedNodes:
             before = len(self._jobs.skipped)
             try:
                 self.usd += sum(job.usd for job in self._jobs.submit(left))
-            except _ONE_NODES_FAULT as error:
+            except ONE_INPUTS_FAULT as error:
                 left = _without(left, error, skipped)
                 continue
             refused = self._jobs.skipped[before:]
@@ -87,14 +87,6 @@ class BatchedNodes:
         """Close the journal and the cache."""
         self._jobs.close()
         self._cache.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _without(nodes: Sequence[BaseNode], error: GeminiMMError, skipped: list[SkippedItem]) -> list[BaseNode]:

@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.schema import BaseNode
 from llama_index.core.vector_stores.utils import node_to_metadata_dict
 
 from llama_index_gemini_mm.calls import SkippedItem, calling
+from llama_index_gemini_mm.closing import Closing
 from llama_index_gemini_mm.embedding import GeminiMultimodalEmbedding
 from llama_index_gemini_mm.engine.cache import CACHE_FILE
 from llama_index_gemini_mm.engine.money import Estimate
@@ -34,16 +33,15 @@ from llama_index_gemini_mm.migrate.reports import MigrationPlan, MigrationProgre
 from llama_index_gemini_mm.migrate.sources import OldIndex
 from llama_index_gemini_mm.migrate.target import Target
 from llama_index_gemini_mm.vector_store import MediaVectorStore
-from llama_index_gemini_mm.vector_store.points import point_id
+from llama_index_gemini_mm.vector_store.points import NODE_CONTENT, point_id
 
 _GROUP = 512
 """Records that are embedded and stored together: enough to fill the requests under way, little to hold."""
-_CONTENT = "_node_content"
 _Group = tuple[int, list[BaseNode]]
 """How many records were read, and the nodes they became."""
 
 
-class Migration:
+class Migration(Closing):
     """One migration. It may be killed at any moment and made anew: the new collection is its journal.
 
     Each run goes through the old index and embeds what the new collection does not hold in the same form; vectors that
@@ -200,14 +198,6 @@ class Migration:
         self._model.close()
         self._resources.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def _groups(self, report: MigrationReport) -> Iterator[_Group]:
         """All records in groups, as nodes; those that are none go into the report."""
         records = (record for batch in self.source.records() for record in batch)
@@ -240,7 +230,7 @@ class Migration:
 
     def _lacking(self, nodes: Sequence[BaseNode], report: MigrationReport) -> list[BaseNode]:
         """The nodes that the new collection does not hold, or holds in another form."""
-        held = {p.id: p.payload.get(_CONTENT) for p in self.store.fetch([point_id(node.node_id) for node in nodes])}
+        held = {p.id: p.payload.get(NODE_CONTENT) for p in self.store.fetch([point_id(node.node_id) for node in nodes])}
         lacking = [node for node in nodes if held.get(point_id(node.node_id)) != _content(node)]
         report.unchanged += len(nodes) - len(lacking)
         return lacking
@@ -310,4 +300,4 @@ class Migration:
 
 
 def _content(node: BaseNode) -> str:
-    return str(node_to_metadata_dict(node, remove_text=False, flat_metadata=False)[_CONTENT])
+    return str(node_to_metadata_dict(node, remove_text=False, flat_metadata=False)[NODE_CONTENT])

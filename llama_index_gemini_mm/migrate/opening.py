@@ -12,17 +12,16 @@ from qdrant_client import QdrantClient
 
 from llama_index_gemini_mm.embedding import GeminiMultimodalEmbedding
 from llama_index_gemini_mm.errors import ConfigurationError, IndexLocked
+from llama_index_gemini_mm.layout import DEFAULT_COLLECTION, DEFAULT_STORAGE, EDGE_FOLDER, LOCAL_FOLDER, MEDIA_FOLDER
 from llama_index_gemini_mm.migrate.folders import DOCSTORE_FILE, ChromaSource, PersistedSource
 from llama_index_gemini_mm.migrate.migration import Migration
 from llama_index_gemini_mm.migrate.qdrant_source import QdrantSource
 from llama_index_gemini_mm.migrate.reports import MigrationProgress
 from llama_index_gemini_mm.migrate.sources import MediaSource, OldIndex, StoreSource
 from llama_index_gemini_mm.migrate.target import (
-    EDGE,
     EmbeddedTarget,
     ServerTarget,
     Target,
-    edge_stamp,
     resolved,
 )
 from llama_index_gemini_mm.storage_lock import StorageLock
@@ -36,11 +35,10 @@ from llama_index_gemini_mm.vector_store import (
     plan_named,
 )
 from llama_index_gemini_mm.vector_store.aliases import Aliases
-from llama_index_gemini_mm.vector_store.server import Calls
+from llama_index_gemini_mm.vector_store.opening import server_client
+from llama_index_gemini_mm.vector_store.server import Calls, ServerOptions
+from llama_index_gemini_mm.vector_store.stored import edge_stamp
 
-_STORAGE, _NAME = "./storage", "media"
-_LOCAL = "qdrant"
-"""The folder of a storage in which local mode keeps collections."""
 Place = str | Path | BasePydanticVectorStore | OldIndex
 _OnProgress = Callable[[MigrationProgress], None]
 
@@ -50,11 +48,11 @@ def open_migration(
     *,
     to: str | Path | None = None,
     collection: str = "",
-    name: str = _NAME,
+    name: str = DEFAULT_COLLECTION,
     embed_model: GeminiMultimodalEmbedding | None = None,
     plan: PlanName = DEFAULT_PLAN,
     qdrant_api_key: str | None = None,
-    storage: str | Path = _STORAGE,
+    storage: str | Path = DEFAULT_STORAGE,
     on_progress: _OnProgress | None = None,
 ) -> Migration:
     """A migration of what lies at ``source``; close it afterwards.
@@ -80,7 +78,7 @@ def open_migration(
     """
     ours = _storage_at(source)
     folder = storage_of(source, to, storage)
-    model = embed_model or GeminiMultimodalEmbedding(media_store=folder / "media")
+    model = embed_model or GeminiMultimodalEmbedding(media_store=folder / MEDIA_FOLDER)
     wanted = _Wanted(folder, name, Stamp(Space.of(model), plan_named(plan)), collection, to is None)
     with ExitStack() as opened:
         if isinstance(source, str) and _is_url(source):
@@ -92,7 +90,7 @@ def open_migration(
         return Migration(old, target, model, on_progress=on_progress, resources=opened.pop_all())
 
 
-def storage_of(source: Place, to: str | Path | None = None, storage: str | Path = _STORAGE) -> Path:
+def storage_of(source: Place, to: str | Path | None = None, storage: str | Path = DEFAULT_STORAGE) -> Path:
     """The storage folder that a migration with these arguments uses."""
     ours = _storage_at(source)
     return ours if ours is not None and to is None else Path(to if to is not None else storage).expanduser()
@@ -119,7 +117,7 @@ class _Wanted:
 
 
 def _server(url: str, key: str | None, wanted: _Wanted, opened: ExitStack) -> tuple[OldIndex, Target]:
-    client = QdrantClient(url=url, api_key=key, check_compatibility=False)
+    client = server_client(url, key, ServerOptions())
     opened.callback(client.close)
     call = Calls(url)
     name = wanted.old or _only([each.name for each in call(client.get_collections).collections], url)
@@ -152,12 +150,12 @@ def _storage(ours: Path, wanted: _Wanted, opened: ExitStack) -> tuple[OldIndex, 
 
 def _old_collection(ours: Path, name: str, replaced_by: _Wanted | None, opened: ExitStack) -> OldIndex:
     """What ``name`` stands for in a storage; what it stood for before, if it is the wanted one already."""
-    aliases, media_folder = Aliases(ours), ours / "media"
+    aliases, media_folder = Aliases(ours), ours / MEDIA_FOLDER
     real: str | None = aliases.resolve(name)
     stamp = edge_stamp(ours, str(real))
     if stamp is None:
         title = f"{ours}, collection {name} of local mode"
-        local = QdrantSource(_local_client(ours / _LOCAL), name, title, owned=True, media_folder=media_folder)
+        local = QdrantSource(_local_client(ours / LOCAL_FOLDER), name, title, owned=True, media_folder=media_folder)
         opened.callback(local.close)
         return local
     if replaced_by is not None and stamp == replaced_by.stamp:
@@ -264,13 +262,14 @@ def _storage_at(source: Place) -> Path | None:
     if not isinstance(source, str | Path) or _is_url(str(source)):
         return None
     folder = Path(source).expanduser()
-    return folder if (folder / EDGE).is_dir() or (folder / _LOCAL / "meta.json").is_file() else None
+    return folder if (folder / EDGE_FOLDER).is_dir() or (folder / LOCAL_FOLDER / "meta.json").is_file() else None
 
 
 def _of_storage(folder: Path) -> str:
-    if edge_stamp(folder, Aliases(folder).resolve(_NAME)) is not None or not (folder / EDGE).is_dir():
-        return _NAME
-    return _only([each.name for each in (folder / EDGE).iterdir()], str(folder))
+    collections = folder / EDGE_FOLDER
+    if edge_stamp(folder, Aliases(folder).resolve(DEFAULT_COLLECTION)) is not None or not collections.is_dir():
+        return DEFAULT_COLLECTION
+    return _only([each.name for each in collections.iterdir()], str(folder))
 
 
 def _only(names: Sequence[str], place: str) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 from llama_index.core.schema import BaseNode, TextNode
 from llama_index.core.vector_stores.utils import metadata_dict_to_node
 
-_CONTENT = "_node_content"
-"""Where LlamaIndex keeps a node inside a payload."""
+from llama_index_gemini_mm.vector_store.points import NODE_CONTENT
+
 _TEXT_KEYS = ("page_content", "text", "document", "content")
 """Where others keep the text; the first is LangChain's."""
 _METADATA = "metadata"
@@ -35,12 +35,12 @@ def record_of(record_id: str, payload: Mapping[str, Any], text: str | None = Non
         payload: what is stored with the vector.
         text: the text, where the store keeps it apart.
     """
-    reason = f"its payload holds neither {_CONTENT} nor a text ({', '.join(_TEXT_KEYS)})"
-    if payload.get(_CONTENT):
+    reason = f"its payload holds neither {NODE_CONTENT} nor a text ({', '.join(_TEXT_KEYS)})"
+    if payload.get(NODE_CONTENT):
         try:
             return Record(record_id, metadata_dict_to_node(dict(payload), text=text))
         except _BROKEN as error:
-            reason = f"its {_CONTENT} cannot be read: {' '.join(str(error).split())[:160]}"
+            reason = f"its {NODE_CONTENT} cannot be read: {' '.join(str(error).split())[:160]}"
     key = next((key for key in _TEXT_KEYS if isinstance(payload.get(key), str) and payload[key].strip()), None)
     if key is None and not (text and text.strip()):
         return Record(record_id, None, reason)

@@ -12,13 +12,12 @@ from pathlib import Path
 from qdrant_client import QdrantClient, models
 
 from llama_index_gemini_mm.errors import IndexMismatch
+from llama_index_gemini_mm.layout import edge_folder
 from llama_index_gemini_mm.vector_store import MediaVectorStore, QdrantMediaStore, Stamp, open_embedded
 from llama_index_gemini_mm.vector_store.aliases import Aliases
-from llama_index_gemini_mm.vector_store.edge_files import STAMP_FILE
-from llama_index_gemini_mm.vector_store.space import REMEDY, STAMP_KEY, read_stamp
+from llama_index_gemini_mm.vector_store.space import REMEDY
+from llama_index_gemini_mm.vector_store.stored import edge_stamp, stamp_behind
 
-EDGE = "edge"
-"""The folder of embedded collections in a storage folder."""
 LIVE = "-current"
 """What is added to the name of a collection that still bears it itself, for the alias of its successor."""
 
@@ -111,7 +110,7 @@ class EmbeddedTarget(Target):
         """Delete its folder."""
         former = self.former()
         if former is not None:
-            shutil.rmtree(self.folder / EDGE / former, ignore_errors=True)
+            shutil.rmtree(edge_folder(self.folder, former), ignore_errors=True)
             self._aliases.forget(self.name, former)
 
     def release(self, store: MediaVectorStore) -> None:
@@ -179,11 +178,17 @@ class ServerTarget(Target):
         """What the name, or the one made like it, leads to, if that is what is wanted; else a new name."""
         for alias in (self.name, self.name + LIVE):
             real = resolved(self._client, alias)
-            if self._client.collection_exists(real) and server_stamp(self._client, real) == self.stamp:
+            if self._client.collection_exists(real) and self._fits(real):
                 return real
         if not self._client.collection_exists(self.name):
             return self.name
         return _successor(self.name, self.stamp, self._memory.former(self._key))
+
+    def _fits(self, collection: str) -> bool:
+        try:
+            return stamp_behind(self._client, collection) == self.stamp
+        except IndexMismatch:  # a stamp of another version, so another space in any case
+            return False
 
     def _point(self, alias: str) -> None:
         create = models.CreateAlias(collection_name=self.collection, alias_name=alias)
@@ -192,20 +197,6 @@ class ServerTarget(Target):
             gone = models.DeleteAlias(alias_name=alias)
             steps.insert(0, models.DeleteAliasOperation(delete_alias=gone))
         self._client.update_collection_aliases(steps)
-
-
-def edge_stamp(folder: Path, collection: str) -> Stamp | None:
-    """The stamp of a collection of the embedded engine; ``None`` when there is no such collection."""
-    return read_stamp(folder / EDGE / collection / STAMP_FILE)
-
-
-def server_stamp(client: QdrantClient, collection: str) -> Stamp | None:
-    """The stamp of a collection behind a client; ``None`` for one that is not this package's."""
-    found = (client.get_collection(collection).config.metadata or {}).get(STAMP_KEY)
-    try:
-        return None if found is None else Stamp.parse(found)
-    except (KeyError, TypeError):  # of another version, so another space in any case
-        return None
 
 
 def resolved(client: QdrantClient, name: str) -> str:

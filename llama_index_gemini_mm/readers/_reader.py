@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -169,22 +169,23 @@ class MediaReader(BaseReader):
             for source, root in sources:
                 yield source, partial(self._here, source, root, then)
             return
-        under_way: deque[tuple[Source, Outcome]] = deque()
-        with ExitStack() as stack:
-            for source, root in sources:
-                under_way.append((source, self._started(source, root, then, stack)))
-                if len(under_way) >= self.workers:
-                    yield under_way.popleft()
-            while under_way:
-                yield under_way.popleft()
-
-    def _started(self, source: Source, root: str | None, then: Then | None, stack: ExitStack) -> Outcome:
+        under_way: deque[tuple[Source, Reading | SourceError]] = deque()
         try:
-            reading = Reading(shared(), source, self.media_store, self._options(root), self.bounds, then)
+            for source, root in sources:
+                under_way.append((source, self._begun(source, root, then)))
+                if len(under_way) >= self.workers:
+                    yield from _first(under_way)
+            while under_way:
+                yield from _first(under_way)
+        finally:
+            for _, reading in under_way:
+                _close(reading)
+
+    def _begun(self, source: Source, root: str | None, then: Then | None) -> Reading | SourceError:
+        try:
+            return Reading(shared(), source, self.media_store, self._options(root), self.bounds, then)
         except SourceError as error:
-            return partial(_failed, error)
-        stack.callback(reading.close)
-        return reading.nodes
+            return error
 
     def _here(self, source: Source, root: str | None, then: Then | None, note: Note) -> Iterator[BaseNode]:
         documents = read_source(source, self.media_store, self._options(root), note)
@@ -193,6 +194,19 @@ class MediaReader(BaseReader):
     def _options(self, root: str | None) -> ReaderOptions:
         folder = self.options.link_root or root
         return replace(self.options, link_root=folder and str(Path(folder).absolute()))
+
+
+def _first(under_way: deque[tuple[Source, Reading | SourceError]]) -> Iterator[tuple[Source, Outcome]]:
+    """The file that is next in order; when it has been taken, nothing of it is kept."""
+    source, reading = under_way[0]
+    yield source, partial(_failed, reading) if isinstance(reading, SourceError) else reading.nodes
+    under_way.popleft()
+    _close(reading)
+
+
+def _close(reading: Reading | SourceError) -> None:
+    if isinstance(reading, Reading):
+        reading.close()
 
 
 def _failed(error: SourceError, note: Note) -> Iterator[BaseNode]:

@@ -18,7 +18,7 @@ from llama_index_gemini_mm.limits import MODALITIES, Modality
 from llama_index_gemini_mm.media import MODALITY
 from llama_index_gemini_mm.queries import QueryContent
 from llama_index_gemini_mm.vector_store import Found
-from llama_index_gemini_mm.vector_store.points import prefix
+from llama_index_gemini_mm.vector_store.points import NODE_CONTENT, prefix
 
 Ranking = Literal["calibrated", "raw", "fusion"]
 """By cosines made comparable across modalities, by plain cosines, or by the ranks within each modality."""
@@ -231,6 +231,6 @@ def _modality_of(found: Found) -> Modality:
 
 def _has_words(found: Found) -> bool:
     """Whether a stored node holds words of its own, by which a sparse search can find it."""
-    content = json.loads(found.payload.get("_node_content") or "{}")
+    content = json.loads(found.payload.get(NODE_CONTENT) or "{}")
     text = content.get("text") or (content.get("text_resource") or {}).get("text") or ""
     return any(map(str.isalnum, text))

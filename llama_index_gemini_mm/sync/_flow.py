@@ -17,7 +17,10 @@ from typing import Self
 
 from llama_index.core.schema import BaseNode
 
-from llama_index_gemini_mm.errors import GeminiMMError, InvalidRequest, LimitExceeded, MediaMissing, SourceError
+from llama_index_gemini_mm.errors import (
+    ONE_INPUTS_FAULT,
+    GeminiMMError,
+)
 from llama_index_gemini_mm.media import CONTAINER_PATH, MEDIA_REF, SOURCE_SHA256
 from llama_index_gemini_mm.sync._embedder import Embedder, Faults
 from llama_index_gemini_mm.sync._keeper import File, Keeper, Piece
@@ -28,8 +31,6 @@ MOST_NODES = 1024
 """Nodes between reading and store, which bounds memory: a vector of 3,072 numbers takes 100 kB."""
 FEW_GROUPS = 4
 """Groups under way, below which one with media does not wait until it is full: cutting media keeps a core busy each."""
-ONE_FILES_FAULT = (SourceError, MediaMissing, LimitExceeded, InvalidRequest)
-"""What costs one file and stops no other."""
 _LANDING_SECONDS = 5.0
 
 
@@ -201,7 +202,7 @@ class Flow:
         if piece.last and piece.file.error is None:
             piece.file.error = piece.file.unread
         for error in bad:
-            if not isinstance(error, ONE_FILES_FAULT):
+            if not isinstance(error, ONE_INPUTS_FAULT):
                 raise error
         if bad and self._skip_nodes:
             piece.nodes = [node for node in piece.nodes if node.node_id not in faults]

@@ -20,8 +20,6 @@ from llama_index_gemini_mm.errors import GeminiMMError
 from llama_index_gemini_mm.manifest import Manifest
 from llama_index_gemini_mm.media import MODALITY
 from llama_index_gemini_mm.sync._plan import Pending
-from llama_index_gemini_mm.vector_store import MediaVectorStore
-from llama_index_gemini_mm.vector_store.plans import DENSE
 
 _DELETED_AT_ONCE = 1000
 
@@ -140,8 +138,6 @@ class Keeper:
         old_ids = self._manifest.node_ids(origin or "")[piece.first : piece.first + len(piece.nodes)]
         if not old_ids:
             return []
-        if isinstance(self._vector_store, MediaVectorStore):
-            return _with_vectors(self._vector_store, old_ids)
         try:
             return self._vector_store.get_nodes(old_ids)
         except NotImplementedError:
@@ -153,13 +149,3 @@ class Keeper:
             self._vector_store.delete_nodes(some)
             if self._on_removed:
                 self._on_removed(some)
-
-
-def _with_vectors(store: MediaVectorStore, node_ids: Sequence[str]) -> list[BaseNode]:
-    points = store.fetch([store.id_of(node_id) for node_id in node_ids], vectors=True)
-    nodes = []
-    for point in points:
-        node, vector = point.node, point.vectors.get(DENSE)
-        node.embedding = vector if isinstance(vector, list) else None
-        nodes.append(node)
-    return nodes

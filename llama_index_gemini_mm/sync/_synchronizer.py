@@ -14,14 +14,14 @@ from llama_index.core.vector_stores.types import BasePydanticVectorStore
 
 from llama_index_gemini_mm.embedding import GeminiMultimodalEmbedding
 from llama_index_gemini_mm.engine import Usage
-from llama_index_gemini_mm.errors import SourceError
+from llama_index_gemini_mm.errors import ONE_INPUTS_FAULT, SourceError
 from llama_index_gemini_mm.manifest import Manifest
 from llama_index_gemini_mm.media import MODALITY
 from llama_index_gemini_mm.node_parser import MediaNodeParser
 from llama_index_gemini_mm.readers import MediaReader, Outcome, ReadReport, Skipped
 from llama_index_gemini_mm.source import Source
 from llama_index_gemini_mm.sync._embedder import Embedder
-from llama_index_gemini_mm.sync._flow import ONE_FILES_FAULT, Flow
+from llama_index_gemini_mm.sync._flow import Flow
 from llama_index_gemini_mm.sync._keeper import File, Keeper, OnRemoved, OnStored, Piece
 from llama_index_gemini_mm.sync._plan import Plan, is_below, planned
 from llama_index_gemini_mm.sync._price import Price
@@ -124,7 +124,7 @@ class Synchronizer:
                     for node in nodes(self._notes.skip):
                         flow.put(file, node)
                     file.sha256 = file.sha256 or file.pending.source.sha256
-                except ONE_FILES_FAULT as error:
+                except ONE_INPUTS_FAULT as error:
                     file.unread = error
                 flow.end(file)
 
@@ -186,7 +186,7 @@ class Synchronizer:
             for file, nodes in files:
                 try:
                     self._nodes.update(price.add(nodes(self._notes.skip), free=file.pending.renamed_from is not None))
-                except ONE_FILES_FAULT as error:
+                except ONE_INPUTS_FAULT as error:
                     self._skip(file, error)
                 self._done += 1
                 self._tell(file, price.usd)

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from llama_index_gemini_mm.engine.cache import CACHE_FILE
+from llama_index_gemini_mm.layout import MANIFEST_FILE, MEDIA_FOLDER
 from llama_index_gemini_mm.manifest import Manifest
 from llama_index_gemini_mm.media import FILE_TYPE, MODALITY
 from llama_index_gemini_mm.vector_store import PLANS, MediaVectorStore, PlanName, Space
+from llama_index_gemini_mm.vector_store.edge_files import disk_bytes
 
 _UNKNOWN = "unknown"
 
@@ -60,10 +62,10 @@ class IndexStats:
         return asdict(self)
 
 
-def index_stats(store: MediaVectorStore, storage: Path, manifest: Path, target: str) -> IndexStats:
+def index_stats(store: MediaVectorStore, storage: Path, target: str) -> IndexStats:
     """Look through an open collection, every node's metadata once, and the storage folder.
 
-    ``manifest`` is the list of files there, ``target`` the collection's name in it.
+    ``target`` is the collection's name in the manifest there.
     """
     modalities: Counter[str] = Counter()
     types: Counter[str] = Counter()
@@ -81,12 +83,12 @@ def index_stats(store: MediaVectorStore, storage: Path, manifest: Path, target: 
         indexed=min(1.0, held.indexed / held.points) if held.points else 0.0,
         modalities=_ordered(modalities),
         file_types=_ordered(types),
-        files=_files(manifest, target),
+        files=_files(storage / MANIFEST_FILE, target),
         bytes={
             "vectors": held.disk_bytes,
-            "media": _below(storage / "media"),
-            "cache": _with_journal(storage / CACHE_FILE),
-            "manifest": _with_journal(manifest),
+            "media": disk_bytes(storage / MEDIA_FOLDER),
+            "cache": disk_bytes(storage, f"{CACHE_FILE}*"),
+            "manifest": disk_bytes(storage, f"{MANIFEST_FILE}*"),
         },
         plans={name: _size(name, held.points, dimension) for name in PLANS},
     )
@@ -107,17 +109,3 @@ def _files(path: Path, target: str) -> int:
         return 0
     with closing(Manifest(path, target)) as manifest:
         return len(manifest.files())
-
-
-def _below(folder: Path) -> int:
-    return sum(map(_blocks, filter(Path.is_file, folder.rglob("*"))))
-
-
-def _with_journal(file: Path) -> int:
-    return sum(map(_blocks, file.parent.glob(f"{file.name}*")))
-
-
-def _blocks(file: Path) -> int:
-    """Bytes on disk: less than its size where it has holes."""
-    stat = file.stat()
-    return getattr(stat, "st_blocks", -(-stat.st_size // 512)) * 512

@@ -223,8 +223,7 @@ class MediaVectorStore(BasePydanticVectorStore):
 
     def _point(self, node: BaseNode) -> Point:
         self._require_length(len(node.get_embedding()))
-        point = point_of(node, self._stamp.plan, self._stamp.space.dimension)
-        return replace(point, id=self.id_of(node.node_id))
+        return point_of(node, self.id_of(node.node_id), self._stamp.plan, self._stamp.space.dimension)
 
     def _vectors_of(self, search: Search) -> tuple[list[float], list[float] | None]:
         """A query's vector as long as the stored ones, and the short one of the first stage, where there is one."""
@@ -244,11 +243,17 @@ class MediaVectorStore(BasePydanticVectorStore):
 
 def _search_of(query: VectorStoreQuery) -> Search | None:
     """``None`` when the query has no words to search by."""
-    narrowed = {"filters": query.filters, "doc_ids": query.doc_ids or (), "node_ids": query.node_ids or ()}
+    among = Search(
+        query.similarity_top_k,
+        filters=query.filters,
+        doc_ids=query.doc_ids or (),
+        node_ids=query.node_ids or (),
+        fields=NODE_FIELDS,
+    )
     if query.mode == VectorStoreQueryMode.SPARSE:
         sparse = query_vector(query.query_str or "")
         limit = query.sparse_top_k or query.similarity_top_k
-        return Search(limit, sparse=sparse, fields=NODE_FIELDS, **narrowed) if sparse else None  # type: ignore[arg-type]
+        return replace(among, limit=limit, sparse=sparse) if sparse else None
     if query.mode != VectorStoreQueryMode.DEFAULT:
         raise ConfigurationError(f"query mode {query.mode.value!r} is unknown here; MediaRetriever searches hybrid")
-    return Search(query.similarity_top_k, vector=query.query_embedding, fields=NODE_FIELDS, **narrowed)  # type: ignore[arg-type]
+    return replace(among, vector=query.query_embedding)

@@ -40,7 +40,6 @@ _KEPT = ("PATH", "HOME", "LANG", "SYSTEMROOT", "LD_LIBRARY_PATH")
 """What the optimizing process sees of the environment: how to find code, and no keys."""
 _DATATYPES = {
     "float32": edge.VectorStorageDatatype.Float32,
-    "float16": edge.VectorStorageDatatype.Float16,
     "turbo8": edge.VectorStorageDatatype.Turbo8,
 }
 
@@ -289,15 +288,9 @@ def _params(form: StoredVector) -> edge.EdgeVectorParams:
 
 
 def _quantized(kind: Quantization | None) -> Any:
-    match kind:
-        case "int8":
-            return edge.ScalarQuantizationConfig(edge.ScalarType.Int8, quantile=0.99, memory=edge.Memory.Pinned)
-        case "binary":
-            return edge.BinaryQuantizationConfig(memory=edge.Memory.Pinned)
-        case "turbo1":
-            return edge.TurboQuantQuantizationConfig(bits=edge.TurboQuantBitSize.Bits1, memory=edge.Memory.Pinned)
-        case None:
-            return None
+    if kind is None:
+        return None
+    return edge.TurboQuantQuantizationConfig(bits=edge.TurboQuantBitSize.Bits1, memory=edge.Memory.Pinned)
 
 
 def _row(point: Point) -> edge.Point:

@@ -62,10 +62,10 @@ def note_unoptimized(folder: Path, count: int) -> None:
     (folder / _UNOPTIMIZED).write_text(str(count), "ascii")
 
 
-def disk_bytes(shard: Path) -> int:
-    """What a shard's files take on disk."""
+def disk_bytes(folder: Path, pattern: str = "**/*") -> int:
+    """What the files take on disk: less than their size where they have holes."""
     taken = 0
-    for file in shard.rglob("*"):
+    for file in filter(Path.is_file, folder.glob(pattern)):
         with contextlib.suppress(FileNotFoundError):  # the engine is at work
             status = file.stat()
             taken += getattr(status, "st_blocks", -(-status.st_size // 512)) * 512

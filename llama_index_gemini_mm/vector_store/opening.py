@@ -7,6 +7,7 @@ from pathlib import Path
 from qdrant_client import QdrantClient
 
 from llama_index_gemini_mm.errors import ConfigurationError
+from llama_index_gemini_mm.layout import LOCAL_FOLDER, edge_folder
 from llama_index_gemini_mm.vector_store.base import MediaVectorStore
 from llama_index_gemini_mm.vector_store.qdrant import QdrantMediaStore
 from llama_index_gemini_mm.vector_store.server import ServerOptions
@@ -18,8 +19,8 @@ def open_embedded(folder: Path, name: str, stamp: Stamp) -> MediaVectorStore:
     try:
         from llama_index_gemini_mm.vector_store.edge import EdgeVectorStore
     except ImportError:
-        return open_local(folder / "qdrant", name, stamp)
-    return EdgeVectorStore(folder / "edge" / name, name, stamp)
+        return open_local(folder / LOCAL_FOLDER, name, stamp)
+    return EdgeVectorStore(edge_folder(folder, name), name, stamp)
 
 
 def open_local(folder: Path, name: str, stamp: Stamp) -> QdrantMediaStore:
@@ -45,15 +46,23 @@ def open_server(
 
 
 def server_client(url: str, api_key: str | None, options: ServerOptions) -> QdrantClient:
-    """A client of a server; nothing is sent yet."""
-    return QdrantClient(
-        url=url,
-        api_key=api_key,
-        prefer_grpc=options.prefer_grpc,
-        grpc_port=options.grpc_port,
-        timeout=options.timeout,
-        check_compatibility=False,
-    )
+    """A client of a server; nothing is sent yet.
+
+    Raises:
+        ConfigurationError: ``url`` is none.
+    """
+    try:
+        return QdrantClient(
+            url=url,
+            api_key=api_key,
+            prefer_grpc=options.prefer_grpc,
+            grpc_port=options.grpc_port,
+            timeout=options.timeout,
+            check_compatibility=False,
+        )
+    except ValueError as error:
+        told = f"{url!r} is no address of a Qdrant server, such as http://localhost:6333: {error}"
+        raise ConfigurationError(told) from error
 
 
 def valid_collection(name: str) -> str:

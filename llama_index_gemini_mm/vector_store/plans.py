@@ -26,12 +26,10 @@ FIRST = "first-stage"
 """The short vector that finds the candidates."""
 
 PlanName = Literal["accurate", "balanced", "compact"]
-Datatype = Literal["float32", "float16", "turbo8"]
-Quantization = Literal["int8", "binary", "turbo1"]
+Datatype = Literal["float32", "turbo8"]
+Quantization = Literal["turbo1"]
 
-_BYTES: Mapping[str | None, float] = MappingProxyType(
-    {"float32": 4, "float16": 2, "turbo8": 1, "int8": 1, "binary": 1 / 8, "turbo1": 1 / 8, None: 0}
-)
+_BYTES: Mapping[str | None, float] = MappingProxyType({"float32": 4, "turbo8": 1, "turbo1": 1 / 8, None: 0})
 """Of a number."""
 
 

@@ -17,7 +17,7 @@ from llama_index_gemini_mm.sparse import SparseVector, document_vector
 from llama_index_gemini_mm.vector_store.plans import DENSE, SPARSE, Plan
 
 StoredForm = Sequence[float] | SparseVector
-NODE_FIELDS = _CONTENT, _KIND = "_node_content", "_node_type"
+NODE_FIELDS = NODE_CONTENT, _KIND = "_node_content", "_node_type"
 """LlamaIndex's keys for the node as JSON and its class; the others in a payload repeat its metadata for filters."""
 _KINDS: Mapping[str, type[BaseNode]] = {kind.class_name(): kind for kind in (Node, IndexNode, ImageNode)}
 _NODE_IDS = uuid.UUID("6f1d0f9c-7a39-5a0e-9d3c-4f4d5f0b8c11")
@@ -43,12 +43,12 @@ class Point:
     @property
     def node_content(self) -> str:
         """The whole node, as JSON."""
-        return str(self.payload[_CONTENT])
+        return str(self.payload[NODE_CONTENT])
 
     @property
     def node_id(self) -> str:
         """The node's id, which is the point's own if that is a UUID and there are no tenants."""
-        return str(orjson.loads(self.payload[_CONTENT])["id_"])
+        return _node_id(self.payload)
 
 
 @dataclass(frozen=True)
@@ -88,16 +88,20 @@ class Found:
     @property
     def node_id(self) -> str:
         """The node's id, which is the point's own if that is a UUID and there are no tenants."""
-        return str(orjson.loads(self.payload[_CONTENT])["id_"])
+        return _node_id(self.payload)
 
 
 def node_of(payload: Mapping[str, Any]) -> BaseNode:
     """The node of a payload, equal to LlamaIndex's ``metadata_dict_to_node`` in half its time."""
     try:
-        content = orjson.loads(payload[_CONTENT])
+        content = orjson.loads(payload[NODE_CONTENT])
     except (KeyError, orjson.JSONDecodeError):
         return metadata_dict_to_node(dict(payload))  # which takes NaN, and says what is missing
     return _KINDS.get(payload.get(_KIND, ""), TextNode).model_validate(content)
+
+
+def _node_id(payload: Mapping[str, Any]) -> str:
+    return str(orjson.loads(payload[NODE_CONTENT])["id_"])
 
 
 def point_id(node_id: str) -> str:
@@ -108,15 +112,15 @@ def point_id(node_id: str) -> str:
         return str(uuid.uuid5(_NODE_IDS, node_id))
 
 
-def point_of(node: BaseNode, plan: Plan, dimension: int) -> Point:
-    """A node as a point: every form of its vector that the plan stores, and its words as a sparse vector."""
+def point_of(node: BaseNode, point_id: str, plan: Plan, dimension: int) -> Point:
+    """A node as the point of that id: every form of its vector that the plan stores, and its words, sparse."""
     whole = np.asarray(node.get_embedding(), dtype=np.float32)
     vectors: dict[str, StoredForm] = {form.name: prefix(whole, form.size) for form in plan.stored(dimension)}
     words = document_vector(node.get_content(metadata_mode=MetadataMode.NONE))
     if words is not None:
         vectors[SPARSE] = words
     payload = node_to_metadata_dict(node, remove_text=False, flat_metadata=False)
-    return Point(point_id(node.node_id), payload, vectors)
+    return Point(point_id, payload, vectors)
 
 
 def prefix(vector: Sequence[float] | np.ndarray[Any, np.dtype[np.float32]], size: int) -> list[float]:

@@ -332,17 +332,10 @@ def _params(form: StoredVector) -> models.VectorParams:
 
 
 def _quantized(kind: Quantization | None) -> Any:
-    match kind:
-        case "int8":
-            int8 = models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=0.99, always_ram=True)
-            return models.ScalarQuantization(scalar=int8)
-        case "binary":
-            return models.BinaryQuantization(binary=models.BinaryQuantizationConfig(always_ram=True))
-        case "turbo1":
-            turbo = models.TurboQuantQuantizationConfig(bits=models.TurboQuantBitSize.BITS1, always_ram=True)
-            return models.TurboQuantization(turbo=turbo)
-        case None:
-            return None
+    if kind is None:
+        return None
+    turbo = models.TurboQuantQuantizationConfig(bits=models.TurboQuantBitSize.BITS1, always_ram=True)
+    return models.TurboQuantization(turbo=turbo)
 
 
 def _vectors(vectors: Mapping[str, StoredForm]) -> dict[str, Any]:

@@ -10,7 +10,10 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from qdrant_client import QdrantClient
+
 from llama_index_gemini_mm.errors import ConfigurationError
+from llama_index_gemini_mm.layout import LOCAL_FOLDER, edge_folder
 from llama_index_gemini_mm.storage_lock import StorageLock
 from llama_index_gemini_mm.vector_store.aliases import Aliases
 from llama_index_gemini_mm.vector_store.base import MediaVectorStore
@@ -38,15 +41,25 @@ def open_stored(
     with ExitStack() as opened:
         if not qdrant_url and folder.is_dir():
             opened.enter_context(StorageLock(folder, wait))
-        stamp = stored_stamp(folder, valid_collection(name), qdrant_url, qdrant_api_key)
-        if stamp is None:
-            where = qdrant_url or folder
-            raise ConfigurationError(f"there is no index {name!r} in {where}; run: gemini-mm index FOLDER")
+        stamp = required_stamp(folder, name, qdrant_url, qdrant_api_key)
         if qdrant_url:
             store: MediaVectorStore = open_server(qdrant_url, qdrant_api_key, name, stamp)
         else:
             store = open_embedded(folder, Aliases(folder).resolve(name), stamp)
         yield opened.enter_context(closing(store))
+
+
+def required_stamp(folder: Path, name: str, qdrant_url: str | None = None, qdrant_api_key: str | None = None) -> Stamp:
+    """``stored_stamp`` of a collection that must be there.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    stamp = stored_stamp(folder, valid_collection(name), qdrant_url, qdrant_api_key)
+    if stamp is None:
+        where, option = qdrant_url or folder, "--qdrant-url" if qdrant_url else "--storage"
+        raise ConfigurationError(f"there is no index {name!r} in {where}; run: gemini-mm index FOLDER {option} {where}")
+    return stamp
 
 
 def stored_stamp(
@@ -64,8 +77,12 @@ def stored_stamp(
 
 def embedded_stamp(folder: Path, name: str) -> Stamp | None:
     """The stamp of an embedded collection; ``None`` when there is no such collection. Needs no lock."""
-    stamp = read_stamp(folder / "edge" / name / STAMP_FILE)
-    return stamp or _local_stamp(folder / "qdrant" / "meta.json", name)
+    return edge_stamp(folder, name) or _local_stamp(folder / LOCAL_FOLDER / "meta.json", name)
+
+
+def edge_stamp(folder: Path, name: str) -> Stamp | None:
+    """The stamp of a collection of the embedded engine; ``None`` when there is no such collection."""
+    return read_stamp(edge_folder(folder, name) / STAMP_FILE)
 
 
 def server_stamp(url: str, api_key: str | None, name: str, options: ServerOptions | None = None) -> Stamp | None:
@@ -77,9 +94,12 @@ def server_stamp(url: str, api_key: str | None, name: str, options: ServerOption
     options = options or ServerOptions()
     call = Calls(url, options.attempts)
     with closing(server_client(url, api_key, options)) as client:
-        if not call(lambda: client.collection_exists(name)):
-            return None
-        return _parsed(call(lambda: client.get_collection(name)).config.metadata)
+        return call(lambda: stamp_behind(client, name)) if call(lambda: client.collection_exists(name)) else None
+
+
+def stamp_behind(client: QdrantClient, name: str) -> Stamp | None:
+    """The stamp of a collection of a client; ``None`` for one that is not this package's."""
+    return _parsed(client.get_collection(name).config.metadata)
 
 
 def _local_stamp(file: Path, name: str) -> Stamp | None:

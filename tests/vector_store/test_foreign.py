@@ -15,8 +15,9 @@ from qdrant_client import QdrantClient
 
 from llama_index_gemini_mm import GeminiMultimodalEmbedding, MediaIndex
 from llama_index_gemini_mm import media as keys
-from llama_index_gemini_mm.errors import ConfigurationError, IndexMismatch
+from llama_index_gemini_mm.errors import ConfigurationError, IndexMismatch, SyncUnderWay
 from llama_index_gemini_mm.sparse import query_vector
+from llama_index_gemini_mm.storage_lock import StorageLock
 from llama_index_gemini_mm.vector_store import Capabilities, ForeignStore, Search, as_searchable, open_local
 from llama_index_gemini_mm.vector_store.lance import COLUMNS
 from media_samples import png, wav
@@ -154,3 +155,12 @@ def test_llamaindexs_own_qdrant_store(tmp_path: Path, model: GeminiMultimodalEmb
     store.clear()
     with MediaIndex.open(tmp_path / "s", vector_store=store, embed_model=model) as index:
         assert index.sync(words).indexed == 1
+
+
+def test_two_syncs_of_one_storage(tmp_path: Path, model: GeminiMultimodalEmbedding) -> None:
+    """The second is told what is going on; searches are let in."""
+    (tmp_path / "words.txt").write_text("the bearing needs oil", "utf-8")
+    with MediaIndex.open(tmp_path / "s", vector_store=SimpleVectorStore(), embed_model=model) as index:
+        with StorageLock(tmp_path / "s"), pytest.raises(SyncUnderWay, match="a second sync waits"):
+            index.sync(tmp_path / "words.txt")
+        assert index.sync(tmp_path / "words.txt").indexed == 1
