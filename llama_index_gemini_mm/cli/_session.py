@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,9 +83,10 @@ class Target:
 
     def require(self) -> None:
         """Raise ``ConfigurationError`` when there is no such index: looking for something makes none."""
-        from llama_index_gemini_mm.vector_store.stored import required_stamp
+        if self.stamp is None:
+            from llama_index_gemini_mm.vector_store.stored import no_index
 
-        required_stamp(self.storage, self.collection, self.qdrant_url, self.qdrant_api_key)
+            raise no_index(self.storage, self.collection, self.qdrant_url)
 
     def dimensions_of_vectors(self) -> int:
         """As many as were asked for; else as many as the collection's vectors have, or as a new one gets."""
@@ -92,11 +94,12 @@ class Target:
 
         if self.dimensions is not None:
             return self.dimensions
-        stamp = self.stamp()
+        stamp = self.stamp
         return stamp.space.dimension if stamp else DIMENSIONS_DEFAULT
 
+    @cached_property
     def stamp(self) -> Stamp | None:
-        """The space and plan of the collection, if there is one."""
+        """The space and plan of the collection, if there is one; asked for once a command."""
         from llama_index_gemini_mm.vector_store.stored import stored_stamp
 
         return stored_stamp(self.storage, self.collection, self.qdrant_url, self.qdrant_api_key)

@@ -171,7 +171,7 @@ def _opened(
         from llama_index_gemini_mm.vector_store import DEFAULT_PLAN, plan_named
 
         old = _old_one(source, collection, dimensions, qdrant_api_key)
-        stamp = old.stamp()
+        stamp = old.stamp
         model = GeminiMultimodalEmbedding(
             output_dimensionality=old.dimensions_of_vectors(),
             base_url=emulator_url or base_url,

@@ -41,7 +41,9 @@ def open_stored(
     with ExitStack() as opened:
         if not qdrant_url and folder.is_dir():
             opened.enter_context(StorageLock(folder, wait))
-        stamp = required_stamp(folder, name, qdrant_url, qdrant_api_key)
+        stamp = stored_stamp(folder, valid_collection(name), qdrant_url, qdrant_api_key)
+        if stamp is None:
+            raise no_index(folder, name, qdrant_url)
         if qdrant_url:
             store: MediaVectorStore = open_server(qdrant_url, qdrant_api_key, name, stamp)
         else:
@@ -49,17 +51,10 @@ def open_stored(
         yield opened.enter_context(closing(store))
 
 
-def required_stamp(folder: Path, name: str, qdrant_url: str | None = None, qdrant_api_key: str | None = None) -> Stamp:
-    """``stored_stamp`` of a collection that must be there.
-
-    Raises:
-        ConfigurationError: there is none.
-    """
-    stamp = stored_stamp(folder, valid_collection(name), qdrant_url, qdrant_api_key)
-    if stamp is None:
-        where, option = qdrant_url or folder, "--qdrant-url" if qdrant_url else "--storage"
-        raise ConfigurationError(f"there is no index {name!r} in {where}; run: gemini-mm index FOLDER {option} {where}")
-    return stamp
+def no_index(folder: Path, name: str, qdrant_url: str | None = None) -> ConfigurationError:
+    """The error for a collection that must be there and is not."""
+    where, option = qdrant_url or folder, "--qdrant-url" if qdrant_url else "--storage"
+    return ConfigurationError(f"there is no index {name!r} in {where}; run: gemini-mm index FOLDER {option} {where}")
 
 
 def stored_stamp(
