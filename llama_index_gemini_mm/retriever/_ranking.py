@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -173,7 +173,7 @@ def _compared(found: Found, contents: Sequence[QueryContent], calibration: Calib
     compared = []
     for content in contents:
         raw = float(vector @ np.asarray(prefix(content.vector, len(vector)), np.float32))
-        scored = Found(found.id, raw, found.payload, found.vector)
+        scored = replace(found, score=raw)
         compared += _candidates(Listing(content, [scored], complete=True), calibration)
     return compared
 

@@ -54,6 +54,24 @@ class Capabilities:
     cosine: bool = True
 
 
+@dataclass(frozen=True)
+class _Sizes:
+    """Numbers in a vector as it is given, in the dense one that is stored, and in that of the first stage; 0 is none.
+
+    Reckoned once for all searches.
+    """
+
+    given: int
+    dense: int
+    first: int
+
+    @classmethod
+    def of(cls, stamp: Stamp) -> _Sizes:
+        given = stamp.space.dimension
+        first = stamp.plan.first_stage(given)
+        return cls(given, stamp.plan.size(given), first.size if first else 0)
+
+
 class MediaVectorStore(BasePydanticVectorStore):
     """A collection of nodes of every medium, stored by a plan and stamped with the space of its vectors.
 
@@ -65,10 +83,12 @@ class MediaVectorStore(BasePydanticVectorStore):
     flat_metadata: bool = False
     collection_name: str
     _stamp: Stamp = PrivateAttr()
+    _sizes: _Sizes = PrivateAttr()
 
     def __init__(self, collection_name: str, stamp: Stamp) -> None:
         super().__init__(collection_name=collection_name)  # type: ignore[call-arg]  # pydantic's own constructor
         self._stamp = stamp
+        self._sizes = _Sizes.of(stamp)
 
     @property
     def stamp(self) -> Stamp:
@@ -227,33 +247,33 @@ class MediaVectorStore(BasePydanticVectorStore):
 
     def _vectors_of(self, search: Search) -> tuple[list[float], list[float] | None]:
         """A query's vector as long as the stored ones, and the short one of the first stage, where there is one."""
-        vector = search.vector or ()
+        vector, sizes = search.vector or (), self._sizes
         self._require_length(len(vector))
-        plan, dimension = self._stamp.plan, self._stamp.space.dimension
-        first = None if search.exact else plan.first_stage(dimension)
-        near = None if first is None else prefix(vector, first.size)
-        size = plan.size(dimension)
-        return list(vector) if size == dimension else prefix(vector, size), near
+        near = prefix(vector, sizes.first) if sizes.first and not search.exact else None
+        return list(vector) if sizes.dense == sizes.given else prefix(vector, sizes.dense), near
 
     def _require_length(self, given: int) -> None:
-        space = self._stamp.space
-        if given != space.dimension:
-            raise IndexMismatch(f"a vector of {given} numbers", str(space), REMEDY)
+        if given != self._sizes.given:
+            raise IndexMismatch(f"a vector of {given} numbers", str(self._stamp.space), REMEDY)
 
 
 def _search_of(query: VectorStoreQuery) -> Search | None:
     """``None`` when the query has no words to search by."""
-    among = Search(
+    if query.mode == VectorStoreQueryMode.SPARSE:
+        sparse = query_vector(query.query_str or "")
+        limit = query.sparse_top_k or query.similarity_top_k
+        return replace(_among(query), limit=limit, vector=None, sparse=sparse) if sparse else None
+    if query.mode != VectorStoreQueryMode.DEFAULT:
+        raise ConfigurationError(f"query mode {query.mode.value!r} is unknown here; MediaRetriever searches hybrid")
+    return _among(query)
+
+
+def _among(query: VectorStoreQuery) -> Search:
+    return Search(
         query.similarity_top_k,
+        vector=query.query_embedding,
         filters=query.filters,
         doc_ids=query.doc_ids or (),
         node_ids=query.node_ids or (),
         fields=NODE_FIELDS,
     )
-    if query.mode == VectorStoreQueryMode.SPARSE:
-        sparse = query_vector(query.query_str or "")
-        limit = query.sparse_top_k or query.similarity_top_k
-        return replace(among, limit=limit, sparse=sparse) if sparse else None
-    if query.mode != VectorStoreQueryMode.DEFAULT:
-        raise ConfigurationError(f"query mode {query.mode.value!r} is unknown here; MediaRetriever searches hybrid")
-    return replace(among, vector=query.query_embedding)

@@ -26,7 +26,7 @@ from llama_index_gemini_mm.vector_store.base import UPLOAD, MediaVectorStore, St
 from llama_index_gemini_mm.vector_store.edge_filters import EdgeConditions
 from llama_index_gemini_mm.vector_store.edge_shards import OpenShard
 from llama_index_gemini_mm.vector_store.filters import DOCUMENT_ID, filter_of
-from llama_index_gemini_mm.vector_store.plans import DENSE, FIRST, GRAPH, SPARSE, Quantization, StoredVector
+from llama_index_gemini_mm.vector_store.plans import DENSE, FIRST, GRAPH, SPARSE, Plan, Quantization, StoredVector
 from llama_index_gemini_mm.vector_store.points import Found, Point, Search, StoredForm
 from llama_index_gemini_mm.vector_store.space import Stamp, read_stamp, write_stamp
 
@@ -38,6 +38,7 @@ _CONDITIONS = EdgeConditions()
 _INDEXED = (MODALITY, FILE_PATH, DOCUMENT_ID)
 _KEPT = ("PATH", "HOME", "LANG", "SYSTEMROOT", "LD_LIBRARY_PATH")
 """What the optimizing process sees of the environment: how to find code, and no keys."""
+_EXACT = edge.SearchParams(exact=True, quantization=edge.QuantizationSearchParams(ignore=True))
 _DATATYPES = {
     "float32": edge.VectorStorageDatatype.Float32,
     "turbo8": edge.VectorStorageDatatype.Turbo8,
@@ -61,6 +62,7 @@ class EdgeVectorStore(MediaVectorStore):
 
     _folder: Path = PrivateAttr()
     _shard: OpenShard = PrivateAttr()
+    _params: edge.SearchParams | None = PrivateAttr()
     _optimize_from: int = PrivateAttr()
     _unoptimized: int = PrivateAttr()
     _writing: threading.Lock = PrivateAttr(default_factory=threading.Lock)
@@ -71,6 +73,7 @@ class EdgeVectorStore(MediaVectorStore):
         super().__init__(collection_name, stamp)
         self._folder = folder
         self._optimize_from = optimize_from
+        self._params = _searching(stamp.plan)
         self._shard = _opened(folder, stamp)
         self._unoptimized = edge_files.unoptimized(folder)
 
@@ -98,9 +101,9 @@ class EdgeVectorStore(MediaVectorStore):
         requests = [self._request(each) for each in searches]
         with self._shard.use() as shard:
             if len(requests) == 1:
-                return [[_found(point) for point in shard.query(requests[0])]]
+                return [[Found(point.score, point) for point in shard.query(requests[0])]]
             found = shard.query_batch(edge.QueryBatchRequest(requests))
-        return [[_found(point) for point in points] for points in found]
+        return [[Found(point.score, point) for point in points] for points in found]
 
     def points(
         self, filters: MetadataFilters | None = None, *, vectors: bool = True, batch_size: int = 256
@@ -219,18 +222,10 @@ class EdgeVectorStore(MediaVectorStore):
             query=query,
             prefetches=stages,
             filter=None if stages else condition,
-            params=self._params(search),
+            params=_EXACT if search.exact else self._params,
             with_payload=True if search.fields is None else list(search.fields),
             with_vector=[DENSE] if search.with_vectors else None,
         )
-
-    def _params(self, search: Search) -> edge.SearchParams | None:
-        if search.exact:
-            return edge.SearchParams(exact=True, quantization=edge.QuantizationSearchParams(ignore=True))
-        if self.stamp.plan.dense.quantization is None:
-            return None
-        rescored = edge.QuantizationSearchParams(rescore=True, oversampling=float(self.stamp.plan.candidates))
-        return edge.SearchParams(quantization=rescored)
 
 
 def _opened(folder: Path, stamp: Stamp) -> OpenShard:
@@ -273,6 +268,14 @@ def _created(folder: Path, stamp: Stamp) -> OpenShard:
     return OpenShard(path, engine)
 
 
+def _searching(plan: Plan) -> edge.SearchParams | None:
+    """How the vectors of a plan are searched."""
+    if plan.dense.quantization is None:
+        return None
+    rescored = edge.QuantizationSearchParams(rescore=True, oversampling=float(plan.candidates))
+    return edge.SearchParams(quantization=rescored)
+
+
 def _params(form: StoredVector) -> edge.EdgeVectorParams:
     graph = edge.HnswIndexConfig(
         m=GRAPH.m if form.searched else 0, ef_construct=GRAPH.ef_construct, full_scan_threshold=GRAPH.full_scan
@@ -303,11 +306,6 @@ def _vectors(vectors: Mapping[str, StoredForm]) -> dict[str, Any]:
 
 def _sparse(vector: SparseVector) -> edge.SparseVector:
     return edge.SparseVector(indices=list(vector.indices), values=list(vector.values))
-
-
-def _found(point: edge.ScoredPoint) -> Found:
-    vectors: Any = point.vector
-    return Found(str(point.id), point.score, point.payload or {}, vectors and vectors[DENSE])
 
 
 def _point(row: edge.Record) -> Point:

@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import qdrant_edge as edge
 
 
-@dataclass
 class _Open:
-    """A shard, and how many are using it."""
+    """A shard, and how many are using it. As a context manager it is the engine, which stays open until the end."""
 
-    path: Path
-    engine: edge.EdgeShard
-    users: int = 0
+    def __init__(self, path: Path, engine: edge.EdgeShard) -> None:
+        self.path = path
+        self.engine = engine
+        self._users = 0
+        self._unused = threading.Condition()
+
+    def begin(self) -> None:
+        """There is another user; each leaves by ``__exit__``."""
+        with self._unused:
+            self._users += 1
+
+    def close(self) -> None:
+        """Close the engine after the last user."""
+        with self._unused:
+            self._unused.wait_for(lambda: not self._users)
+        self.engine.close()
+
+    def __enter__(self) -> edge.EdgeShard:
+        return self.engine
+
+    def __exit__(self, *_: object) -> None:
+        with self._unused:
+            self._users -= 1
+            if not self._users:
+                self._unused.notify_all()
 
 
 class OpenShard:
@@ -25,7 +44,7 @@ class OpenShard:
 
     def __init__(self, path: Path, engine: edge.EdgeShard) -> None:
         self._open = _Open(path, engine)
-        self._changed = threading.Condition()
+        self._exchanging = threading.Lock()
 
     @property
     def path(self) -> Path:
@@ -37,30 +56,18 @@ class OpenShard:
         """The engine as it is now, for whoever keeps others from exchanging it."""
         return self._open.engine
 
-    @contextmanager
-    def use(self) -> Iterator[edge.EdgeShard]:
-        """The engine, which stays open until the block ends."""
-        with self._changed:
-            used = self._open
-            used.users += 1
-        try:
-            yield used.engine
-        finally:
-            with self._changed:
-                used.users -= 1
-                self._changed.notify_all()
+    def use(self) -> AbstractContextManager[edge.EdgeShard]:
+        """The engine, which stays open until the block ends; enter it at once."""
+        with self._exchanging:
+            self._open.begin()
+            return self._open
 
     def exchange(self, path: Path, engine: edge.EdgeShard) -> None:
         """Let searches that begin now use another shard; returns when the former one is closed."""
-        with self._changed:
+        with self._exchanging:
             former, self._open = self._open, _Open(path, engine)
-        self._close(former)
+        former.close()
 
     def close(self) -> None:
         """Close the engine after the last search."""
-        self._close(self._open)
-
-    def _close(self, shard: _Open) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: shard.users == 0)
-        shard.engine.close()
+        self._open.close()

@@ -22,7 +22,7 @@ from llama_index_gemini_mm.errors import ConfigurationError
 from llama_index_gemini_mm.vector_store.base import Capabilities
 from llama_index_gemini_mm.vector_store.filters import DOCUMENT_ID
 from llama_index_gemini_mm.vector_store.plans import DENSE
-from llama_index_gemini_mm.vector_store.points import Found, Point, Search, point_id
+from llama_index_gemini_mm.vector_store.points import Found, PlainRow, Point, Search, point_id
 
 _AT_ONCE = 256
 """Nodes in one call of the other store."""
@@ -178,7 +178,7 @@ class ForeignStore(BasePydanticVectorStore):
         result = self._query(query)
         nodes, scores = result.nodes or [], result.similarities or []
         return [
-            Found(point_id(node.node_id), float(score), _payload(node))
+            Found(float(score), PlainRow(point_id(node.node_id), _payload(node)))
             for node, score in zip(nodes, scores, strict=True)
         ]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 import orjson
@@ -71,19 +72,68 @@ class Search:
     fields: Sequence[str] | None = None
 
 
+class Row(Protocol):
+    """A stored point as an engine gives it."""
+
+    @property
+    def id(self) -> Any:
+        """A string, a number or a UUID."""
+
+    @property
+    def payload(self) -> dict[str, Any] | None:
+        """All of it, or the fields that were asked for."""
+
+    @property
+    def vector(self) -> Any:
+        """By name, those that were asked for."""
+
+
 @dataclass(frozen=True)
-class Found:
-    """A point that a search has found; ``vector`` is its dense one, if it was asked for."""
+class PlainRow:
+    """A row of our own making."""
 
     id: str
+    payload: dict[str, Any]
+    vector: Mapping[str, Sequence[float]] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A point that a search has found. Taking things out of an engine's row costs time, so that waits until asked."""
+
     score: float
-    payload: dict[str, Any] = field(repr=False)
-    vector: Sequence[float] | None = field(default=None, repr=False)
+    row: Row = field(repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it is the same point, with the same score and content."""
+        if not isinstance(other, Found):
+            return NotImplemented
+        return (self.score, self.id, self.payload, self.vector) == (other.score, other.id, other.payload, other.vector)
+
+    def __hash__(self) -> int:
+        """By its id."""
+        return hash(self.id)
+
+    @cached_property
+    def id(self) -> str:
+        """The point's id."""
+        return str(self.row.id)
+
+    @cached_property
+    def payload(self) -> dict[str, Any]:
+        """What was asked for of it."""
+        return self.row.payload or {}
+
+    @cached_property
+    def vector(self) -> Sequence[float] | None:
+        """The dense vector, if it was asked for."""
+        vectors = self.row.vector
+        return vectors[DENSE] if vectors else None
 
     @property
     def node(self) -> BaseNode:
         """The node."""
-        return node_of(self.payload)
+        return node_of(self.row.payload or {})
 
     @property
     def node_id(self) -> str:

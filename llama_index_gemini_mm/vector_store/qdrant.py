@@ -127,7 +127,7 @@ class QdrantMediaStore(MediaVectorStore):
         requests = [self._request(each) for each in searches]
         self._check_now_and_then()
         found = self._call(lambda: self._client.query_batch_points(self.collection_name, requests))
-        return [[_found(point) for point in response.points] for response in found]
+        return [[Found(point.score, point) for point in response.points] for response in found]
 
     def points(
         self, filters: MetadataFilters | None = None, *, vectors: bool = True, batch_size: int = 256
@@ -344,11 +344,6 @@ def _vectors(vectors: Mapping[str, StoredForm]) -> dict[str, Any]:
 
 def _sparse(vector: SparseVector) -> models.SparseVector:
     return models.SparseVector(indices=list(vector.indices), values=list(vector.values))
-
-
-def _found(point: models.ScoredPoint) -> Found:
-    vectors: Any = point.vector
-    return Found(str(point.id), point.score, point.payload or {}, vectors and vectors[DENSE])
 
 
 def _point(row: models.Record) -> Point:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from llama_index_gemini_mm.retriever import Explanation, Match, Place
 from llama_index_gemini_mm.retriever._places import places_of, same_place
 from llama_index_gemini_mm.vector_store import Found
+from llama_index_gemini_mm.vector_store.points import PlainRow
 
 WHY = Explanation(("dense",), ("text",), 0.5, None, 1, None, None)
 LEFT, RIGHT, ALL = [0.0, 0.1, 0.5, 0.5], [0.5, 0.1, 1.0, 0.5], [0.0, 0.0, 1.0, 0.6]
@@ -37,7 +38,7 @@ def lines(first: int, last: int) -> dict[str, Any]:
 
 
 def matches(*metadata: dict[str, Any]) -> list[Match]:
-    return [Match(Found(str(i), 1 - i / 100, data), 1 - i / 100, WHY) for i, data in enumerate(metadata)]
+    return [Match(Found(1 - i / 100, PlainRow(str(i), data)), 1 - i / 100, WHY) for i, data in enumerate(metadata)]
 
 
 def ids(places: list[Place]) -> list[list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from llama_index_gemini_mm.limits import MODALITIES, Modality
 from llama_index_gemini_mm.queries import QueryContent
 from llama_index_gemini_mm.retriever._ranking import Listing, Ranked, Ranking, ranked
 from llama_index_gemini_mm.vector_store import Found
+from llama_index_gemini_mm.vector_store.plans import DENSE
+from llama_index_gemini_mm.vector_store.points import PlainRow
 
 QUERY = QueryContent(("text",), [1.0, 0.0])
 
@@ -23,7 +26,8 @@ def found(node_id: str, score: float, modality: str = "text", words: str = "") -
     """A point that lies so near to ``QUERY``."""
     content = json.dumps({"text_resource": {"text": words}})
     payload = {"modality": modality, "_node_content": content}
-    return Found(node_id, score, payload, [score, float(np.sqrt(1 - score * score))])
+    vector = [score, float(np.sqrt(1 - score * score))]
+    return Found(score, PlainRow(node_id, payload, {DENSE: vector}))
 
 
 def ids(result: Ranked) -> list[str]:
@@ -85,7 +89,7 @@ def test_a_part_number_is_found_by_its_letters() -> None:
 
     result = ranked(
         [Listing(QUERY, dense, False)],
-        [Found("number", 12.0, number.payload, number.vector), Found("weak", 1.0, weak.payload, weak.vector)],
+        [replace(number, score=12.0), replace(weak, score=1.0)],
     )
 
     assert ids(result)[:2] == ["number", "t0"]
@@ -134,10 +138,7 @@ def test_words_push_no_media_out(collection: tuple[Nodes, Sequence[str]], rankin
         Listing(QUERY, sorted((p for p in points.values() if p.payload["modality"] == m), key=lambda p: -p.score), True)
         for m in MODALITIES
     ]
-    sparse = [
-        Found(each, 9 - rank / 10, points[each].payload, points[each].vector)
-        for rank, each in enumerate(by_words[:hits])
-    ]
+    sparse = [replace(points[each], score=9 - rank / 10) for rank, each in enumerate(by_words[:hits])]
 
     alone = ids(ranked(listings, ranking=ranking, calibration=gap(text=0.3)))
     both = ranked(listings, sparse, ranking=ranking, calibration=gap(text=0.3))

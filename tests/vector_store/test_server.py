@@ -186,7 +186,7 @@ def test_searches(server: Recorder, open_store: Open) -> None:
     assert exact == {
         "using": "text-dense",
         "limit": 5,
-        "filter": {"must": [match]},
+        "filter": match,
         "params": {"exact": True, "quantization": {"ignore": True}},
         "with_payload": True,
         "with_vector": ["text-dense"],
@@ -232,7 +232,7 @@ def test_reading_and_deleting(server: Recorder, open_store: Open) -> None:
         "with_vector": True,
     }
     bound = {"must": [{"key": "page_start", "range": {"lt": 3}}]}
-    assert sent(server, "POST", "/collections/media/points/count") == {"filter": {"must": [bound]}, "exact": True}
+    assert sent(server, "POST", "/collections/media/points/count") == {"filter": bound, "exact": True}
     deletions = server.of("POST", "/collections/media/points/delete")
     assert {each.query for each in deletions} == {"wait=true"}
     assert [each.body for each in deletions] == [
