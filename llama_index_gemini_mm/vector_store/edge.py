@@ -34,6 +34,11 @@ log = logging.getLogger(__name__)
 
 OPTIMIZE_FROM = 10_000
 """Points not in a graph yet, from which on building one pays: looking at fewer of them takes a few milliseconds."""
+BYTES_UNOPTIMIZED = 80 * 2**20
+"""Of vectors in no graph, from which on a write optimizes: the engine keeps them in memory, and looks at each of them
+in every search."""
+_SHARE_UNOPTIMIZED = 0.25
+"""Of all points, that must be in no graph for a write to do so, since optimizing copies everything."""
 _CONDITIONS = EdgeConditions()
 _INDEXED = (MODALITY, FILE_PATH, DOCUMENT_ID)
 _KEPT = ("PATH", "HOME", "LANG", "SYSTEMROOT", "LD_LIBRARY_PATH")
@@ -64,6 +69,7 @@ class EdgeVectorStore(MediaVectorStore):
     _shard: OpenShard = PrivateAttr()
     _params: edge.SearchParams | None = PrivateAttr()
     _optimize_from: int = PrivateAttr()
+    _most_unoptimized: int = PrivateAttr()
     _unoptimized: int = PrivateAttr()
     _writing: threading.Lock = PrivateAttr(default_factory=threading.Lock)
     _child: subprocess.Popen[bytes] | None = PrivateAttr(default=None)
@@ -74,6 +80,7 @@ class EdgeVectorStore(MediaVectorStore):
         self._folder = folder
         self._optimize_from = optimize_from
         self._params = _searching(stamp.plan)
+        self._most_unoptimized = int(BYTES_UNOPTIMIZED / stamp.plan.disk_bytes(stamp.space.dimension))
         self._shard = _opened(folder, stamp)
         self._unoptimized = edge_files.unoptimized(folder)
 
@@ -88,13 +95,18 @@ class EdgeVectorStore(MediaVectorStore):
         return self._shard.engine
 
     def put(self, points: Sequence[Point]) -> None:
-        """Write points. Searches wait for one small operation at most, for the engine lets no other thread run."""
+        """Write points, and optimize when many are in no graph.
+
+        Searches wait for one small operation at most, for the engine lets no other thread run.
+        """
         for start in range(0, len(points), UPLOAD):
             rows = [_row(point) for point in points[start : start + UPLOAD]]
             with self._writing:
                 self._shard.engine.update(edge.UpdateOperation.upsert_points(rows))
                 self._unoptimized += len(rows)
                 edge_files.note_unoptimized(self._folder, self._unoptimized)
+                if self._is_overdue():
+                    self._optimize()
 
     def search(self, searches: Sequence[Search]) -> list[list[Found]]:
         """Run searches together."""
@@ -158,8 +170,16 @@ class EdgeVectorStore(MediaVectorStore):
             if self._unoptimized >= self._optimize_from and not self._closing:
                 self._optimize()
 
+    def _is_overdue(self) -> bool:
+        """Whether so much is in no graph that the next writes had better wait: it fills memory, and slows searches."""
+        if self._unoptimized < max(self._optimize_from, self._most_unoptimized) or self._closing:
+            return False
+        return self._unoptimized >= _SHARE_UNOPTIMIZED * self.count()
+
     def close(self) -> None:
         """Write everything out and let go of the folder; an optimization under way is given up."""
+        if self._closing:
+            return
         self._closing = True
         child = self._child
         if child is not None:
@@ -177,13 +197,15 @@ class EdgeVectorStore(MediaVectorStore):
             self._exchange(copy)
         except (OSError, subprocess.SubprocessError) as error:
             log.warning("%s was not optimized and stays as it was: %s", self._folder, error)
+            self._most_unoptimized = 2 * self._unoptimized  # or every write would try again
         edge_files.remove_leftovers(self._folder, self._shard.path)
 
     def _run_optimizer(self, copy: Path) -> None:
         """Another process, for the engine lets no thread of its own process run meanwhile."""
         environment = {key: value for key, value in os.environ.items() if key in _KEPT}
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
-        command = [sys.executable, "-P", edge_optimize.__file__, str(copy.absolute()), str(os.getpid())]
+        arguments = (str(copy.absolute()), str(os.getpid()), str(self.count()))
+        command = [sys.executable, "-P", edge_optimize.__file__, *arguments]
         self._child = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)  # noqa: S603 - our own file
         try:
             if self._closing:  # since before there was a child to kill
@@ -194,15 +216,10 @@ class EdgeVectorStore(MediaVectorStore):
             self._child = None
 
     def _exchange(self, copy: Path) -> None:
-        engine = edge.EdgeShard.load(str(copy))
-        held, found = self.count(), engine.count(edge.CountRequest(exact=True))
-        if held != found:
-            engine.close()
-            raise OSError(f"the optimized copy holds {found} points, and not {held}")
+        self._shard.exchange(copy)
         edge_files.make_current(copy)
         self._unoptimized = 0
         edge_files.note_unoptimized(self._folder, 0)
-        self._shard.exchange(copy, engine)
 
     def _request(self, search: Search) -> edge.QueryRequest:
         ids = [*map(self.id_of, search.node_ids)]
@@ -255,7 +272,7 @@ def _created(folder: Path, stamp: Stamp) -> OpenShard:
     engine = edge.EdgeShard.create(
         str(path),
         edge.EdgeConfig(
-            vectors={form.name: _params(form) for form in forms},
+            vectors={form.name: _vector_params(form) for form in forms},
             sparse_vectors={SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
         ),
     )
@@ -276,7 +293,8 @@ def _searching(plan: Plan) -> edge.SearchParams | None:
     return edge.SearchParams(quantization=rescored)
 
 
-def _params(form: StoredVector) -> edge.EdgeVectorParams:
+def _vector_params(form: StoredVector) -> edge.EdgeVectorParams:
+    """Whole vectors are mapped, and read where a search looks: an index is opened for one search too."""
     graph = edge.HnswIndexConfig(
         m=GRAPH.m if form.searched else 0, ef_construct=GRAPH.ef_construct, full_scan_threshold=GRAPH.full_scan
     )
@@ -286,7 +304,7 @@ def _params(form: StoredVector) -> edge.EdgeVectorParams:
         datatype=_DATATYPES[form.datatype],
         quantization_config=_quantized(form.quantization),
         hnsw_config=graph,
-        memory=edge.Memory.Cold if form.on_disk else edge.Memory.Cached,
+        memory=edge.Memory.Cold if form.on_disk or form.datatype == "float32" else edge.Memory.Cached,
     )
 
 

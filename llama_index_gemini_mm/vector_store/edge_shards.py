@@ -62,11 +62,22 @@ class OpenShard:
             self._open.begin()
             return self._open
 
-    def exchange(self, path: Path, engine: edge.EdgeShard) -> None:
-        """Let searches that begin now use another shard; returns when the former one is closed."""
+    def exchange(self, path: Path) -> None:
+        """Open another shard in place of this one; searches wait meanwhile, some tenths of a second.
+
+        Both at once would take twice the memory.
+
+        Raises:
+            OSError: the other cannot be opened; the former one is open again.
+        """
         with self._exchanging:
-            former, self._open = self._open, _Open(path, engine)
-        former.close()
+            self._open.close()
+            former = self._open.path
+            try:
+                self._open = _Open(path, edge.EdgeShard.load(str(path)))
+            except Exception as error:
+                self._open = _Open(former, edge.EdgeShard.load(str(former)))
+                raise OSError(f"the other one cannot be opened: {error}") from error
 
     def close(self) -> None:
         """Close the engine after the last search."""

@@ -17,6 +17,7 @@ import pytest
 
 from llama_index_gemini_mm.errors import IndexMismatch
 from llama_index_gemini_mm.vector_store import Search, edge_files, edge_optimize, read_stamp, write_stamp
+from llama_index_gemini_mm.vector_store import edge as edge_module
 from llama_index_gemini_mm.vector_store.edge import EdgeVectorStore
 from store_support import direction, ids, media_node, stamp
 
@@ -128,6 +129,73 @@ def test_a_failed_optimization_changes_nothing(
     store.optimize()
     assert shards(tmp_path / "media") != [before]
     assert store.count() == 100
+
+
+def test_writing_optimizes_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never is more than a quarter of the points in no graph, but for the first hundred; nothing is lost."""
+    monkeypatch.setattr(edge_module, "BYTES_UNOPTIMIZED", 0)
+    store = EdgeVectorStore(tmp_path / "media", "media", stamp(), optimize_from=100)
+    seen = set(shards(tmp_path / "media"))
+
+    for start in range(0, 900, 30):
+        store.add([media_node(number) for number in range(start, start + 30)])
+        assert store._unoptimized < max(100, 0.25 * store.count())
+        assert len(shards(tmp_path / "media")) == 1
+        seen.update(shards(tmp_path / "media"))
+
+    assert 4 < len(seen) < 9
+    assert sorted(ids(store.get_nodes())) == sorted(media_node(number).node_id for number in range(900))
+    assert [nearest(store, number) for number in (0, 899)] == [media_node(0).node_id, media_node(899).node_id]
+    store.close()
+
+
+def test_what_cannot_be_optimized_is_not_tried_at_every_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Again when twice as much is there: the copy takes time and space."""
+    monkeypatch.setattr(edge_module, "BYTES_UNOPTIMIZED", 0)
+    broken = tmp_path / "broken.py"
+    broken.write_text("raise SystemExit(3)", "utf-8")
+    monkeypatch.setattr(edge_optimize, "__file__", str(broken))
+    store = EdgeVectorStore(tmp_path / "media", "media", stamp(), optimize_from=100)
+
+    for start in range(0, 500, 50):
+        store.add([media_node(number) for number in range(start, start + 50)])
+
+    assert [record.message.count("was not optimized") for record in caplog.records] == [1, 1, 1]
+    assert (store.count(), nearest(store, 5)) == (500, media_node(5).node_id)
+    store.close()
+
+
+def test_an_optimized_copy_that_cannot_be_opened(
+    store: EdgeVectorStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The collection is open again as it was."""
+    store.add([media_node(number) for number in range(100)])
+    (before,) = shards(tmp_path / "media")
+    spoiler = tmp_path / "spoiler.py"
+    spoiler.write_text("import pathlib, shutil, sys; shutil.rmtree(sys.argv[1]); pathlib.Path(sys.argv[1]).mkdir()")
+    monkeypatch.setattr(edge_optimize, "__file__", str(spoiler))
+
+    store.optimize()
+
+    assert "stays as it was: the other one cannot be opened" in caplog.text
+    assert shards(tmp_path / "media") == [before]
+    assert (store.count(), nearest(store, 5)) == (100, media_node(5).node_id)
+    store.add([media_node(100)])
+    assert store.count() == 101
+
+
+def test_an_optimized_copy_that_lacks_points(store: EdgeVectorStore, tmp_path: Path) -> None:
+    """The process that optimizes tells by its exit."""
+    store.add([media_node(number) for number in range(10)])
+    store.close()
+    (shard,) = (tmp_path / "media").glob("shard-*")
+
+    command = [sys.executable, edge_optimize.__file__, str(shard), str(os.getpid()), "11"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+
+    assert (done.returncode, done.stderr.strip()) == (1, "10 points, and not 11, are there after optimizing")
 
 
 def test_the_optimizer_sees_no_keys(store: EdgeVectorStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
