@@ -14,7 +14,8 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -84,10 +85,15 @@ class MediaStore:
 
         return bounded
 
-    def lend(self, source: Source) -> None:
+    @contextmanager
+    def lent(self, source: Source) -> Iterator[None]:
         """Let this object, and no other, find the bytes of a URL where ``source`` has a copy of them."""
         if source.copy is not None:
             self._copies[source.location] = source.copy
+        try:
+            yield
+        finally:
+            self._copies.pop(source.location, None)
 
     def add_file(self, path: str | Path, mime_type: str, *, copy: bool = False) -> str:
         """Record a file and return its SHA-256; with ``copy`` its bytes are kept too."""

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import io
 import logging
+import pickle
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 from llama_index.core.schema import BaseNode
 
@@ -34,25 +36,49 @@ Then = Callable[[list[BaseNode]], Iterable[BaseNode]]
 Note = Callable[[SourceError], None]
 
 
+class Job:
+    """What is done with every file of a run. It is pickled once for all of them, and made anew once in a worker."""
+
+    def __init__(self, store: MediaStore, options: ReaderOptions, then: Then | None = None) -> None:
+        self.store = store
+        self.options = options
+        self.then = then
+        self._pickled = pickle.dumps((_for_worker(store), options, then))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _job, (self._pickled,)
+
+
+@lru_cache(maxsize=1)
+def _job(pickled: bytes) -> Job:
+    return Job(*pickle.loads(pickled))  # noqa: S301 - a worker trusts its parent
+
+
 class Reading:
-    """One file being read in a worker. Begins at once; iterate over it, or close it."""
+    """One file being read in a worker. Begins at once; iterate over it, or close it.
+
+    Args:
+        sandbox: where.
+        source: the file.
+        job: what is done with it.
+        bounds: what that may take.
+        when_over: called, from some thread, when the worker has done all of it, be it taken or not.
+    """
 
     def __init__(
-        self,
-        sandbox: Sandbox,
-        source: Source,
-        store: MediaStore,
-        options: ReaderOptions,
-        bounds: Bounds,
-        then: Then | None = None,
+        self, sandbox: Sandbox, source: Source, job: Job, bounds: Bounds, when_over: Callable[[], None]
     ) -> None:
         self._source = source
         with ExitStack() as stack:
-            at_hand = stack.enter_context(_Fetched(source)) if source.is_url else source
-            task = (at_hand, _for_worker(store), options, then)
-            self._stream = sandbox.start(_pieces, bounds_for(at_hand.size, bounds), _services(store, options), *task)
+            copy = stack.enter_context(_Fetched(source)) if source.is_url else None
+            at_hand = copy.source if copy else source
+            services = _services(job.store, job.options)
+            self._stream = sandbox.start(_pieces, bounds_for(at_hand.size, bounds), services, at_hand, job)
             stack.callback(self._stream.close)
             self._stack = stack.pop_all()
+        if copy:
+            self._stream.when_over(copy.remove)
+        self._stream.when_over(when_over)
 
     def nodes(self, note: Note) -> Iterator[BaseNode]:
         """Yield the documents, or what ``then`` made of them; ``note`` is told of files inside that were left out.
@@ -75,18 +101,16 @@ class Reading:
         self._stack.close()
 
 
-def _pieces(
-    source: Source, store: MediaStore, options: ReaderOptions, then: Then | None
-) -> Iterator[BaseNode | SourceError]:
+def _pieces(source: Source, job: Job) -> Iterator[BaseNode | SourceError]:
     """In the worker: the documents of a file or what becomes of them, and notes."""
     notes: list[SourceError] = []
-    store.lend(source)
-    documents = read_source(source, store, options, notes.append)
+    documents = read_source(source, job.store, job.options, notes.append)
     try:
-        for node in documents if then is None else then(list[BaseNode](documents)):
+        with job.store.lent(source):
+            for node in documents if job.then is None else job.then(list[BaseNode](documents)):
+                yield from _drained(notes)
+                yield node
             yield from _drained(notes)
-            yield node
-        yield from _drained(notes)
     except GeminiMMError:
         raise
     except RecursionError as error:
@@ -105,20 +129,33 @@ def _drained(notes: list[SourceError]) -> Iterator[SourceError]:
 
 
 class _Fetched:
-    """The bytes of a URL in a temporary file, for as long as the block lasts."""
+    """The bytes of a URL in a temporary file, for as long as the block lasts, or until it is removed.
+
+    Attributes:
+        source: the URL, with its copy.
+    """
 
     def __init__(self, source: Source) -> None:
-        self._source = source
         self._folder = tempfile.TemporaryDirectory(prefix="gemini-mm-")
+        self._copy = Path(self._folder.name) / "copy"
+        self.source = replace(source, copy=self._copy)
+        self._url = source
 
-    def __enter__(self) -> Source:
-        copy = Path(self._folder.name) / "copy"
-        with self._source.open() as stream, copy.open("wb") as file:
-            shutil.copyfileobj(stream, file, 1 << 20)
-        return replace(self._source, copy=copy)
+    def remove(self) -> None:
+        """Remove it, if it is there."""
+        self._folder.cleanup()
+
+    def __enter__(self) -> Self:
+        try:
+            with self._url.open() as stream, self._copy.open("wb") as file:
+                shutil.copyfileobj(stream, file, 1 << 20)
+        except BaseException:
+            self.remove()
+            raise
+        return self
 
     def __exit__(self, *_: object) -> None:
-        self._folder.cleanup()
+        self.remove()
 
 
 class _RelayedFiles:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -19,8 +18,9 @@ from llama_index_gemini_mm import media
 from llama_index_gemini_mm.errors import ConfigurationError, SourceError
 from llama_index_gemini_mm.media_store import MediaStore, as_media_store
 from llama_index_gemini_mm.readers import _unread
+from llama_index_gemini_mm.readers._ahead import Begin, ReadAhead
 from llama_index_gemini_mm.readers._base import ReaderOptions
-from llama_index_gemini_mm.readers._isolated import Note, Reading, Then
+from llama_index_gemini_mm.readers._isolated import Job, Note, Reading, Then
 from llama_index_gemini_mm.readers._registry import formats, read_source
 from llama_index_gemini_mm.readers._report import ReadReport
 from llama_index_gemini_mm.readers._walk import Readable, sources_of
@@ -161,6 +161,8 @@ class MediaReader(BaseReader):
     ) -> Generator[tuple[Source, Outcome], None, None]:
         """Read many files, ``workers`` of them at once, and yield each with what has become of it, in their order.
 
+        ``sources`` is iterated over in another thread, some files ahead of what is taken.
+
         An ``Outcome`` is called with a function that is told of files inside that were left out; it yields the
         documents, or what ``then`` makes of all documents of a file, and raises ``SourceError``. Take the nodes of one
         file before the next file.
@@ -169,23 +171,13 @@ class MediaReader(BaseReader):
             for source, root in sources:
                 yield source, partial(self._here, source, root, then)
             return
-        under_way: deque[tuple[Source, Reading | SourceError]] = deque()
-        try:
-            for source, root in sources:
-                under_way.append((source, self._begun(source, root, then)))
-                if len(under_way) >= self.workers:
-                    yield from _first(under_way)
-            while under_way:
-                yield from _first(under_way)
-        finally:
-            for _, reading in under_way:
-                _close(reading)
+        with closing(ReadAhead(sources, self._beginner(then), self.workers)) as begun:
+            for source, reading in begun:
+                yield source, partial(_failed, reading) if isinstance(reading, SourceError) else reading.nodes
 
-    def _begun(self, source: Source, root: str | None, then: Then | None) -> Reading | SourceError:
-        try:
-            return Reading(shared(), source, self.media_store, self._options(root), self.bounds, then)
-        except SourceError as error:
-            return error
+    def _beginner(self, then: Then | None) -> Begin:
+        job = cache(lambda root: Job(self.media_store, self._options(root), then))
+        return lambda source, root, when_over: Reading(shared(), source, job(root), self.bounds, when_over)
 
     def _here(self, source: Source, root: str | None, then: Then | None, note: Note) -> Iterator[BaseNode]:
         documents = read_source(source, self.media_store, self._options(root), note)
@@ -194,19 +186,6 @@ class MediaReader(BaseReader):
     def _options(self, root: str | None) -> ReaderOptions:
         folder = self.options.link_root or root
         return replace(self.options, link_root=folder and str(Path(folder).absolute()))
-
-
-def _first(under_way: deque[tuple[Source, Reading | SourceError]]) -> Iterator[tuple[Source, Outcome]]:
-    """The file that is next in order; when it has been taken, nothing of it is kept."""
-    source, reading = under_way[0]
-    yield source, partial(_failed, reading) if isinstance(reading, SourceError) else reading.nodes
-    under_way.popleft()
-    _close(reading)
-
-
-def _close(reading: Reading | SourceError) -> None:
-    if isinstance(reading, Reading):
-        reading.close()
 
 
 def _failed(error: SourceError, note: Note) -> Iterator[BaseNode]:

@@ -9,8 +9,9 @@ kept for the next task, because starting one takes a second.
 
 from __future__ import annotations
 
+from llama_index_gemini_mm.sandbox._bounds import Bounds, WorkerLost, bounds_for, guarded
 from llama_index_gemini_mm.sandbox._channel import ask_parent, inside_worker
-from llama_index_gemini_mm.sandbox._pool import Bounds, Sandbox, Stream, WorkerLost, bounds_for, guarded, shared
+from llama_index_gemini_mm.sandbox._pool import Sandbox, Stream, shared
 
 __all__ = [
     "Bounds",

@@ -70,7 +70,7 @@ def _run(
     except Exception as error:  # noqa: BLE001 - raised in the parent
         channel.send(("failed", portable(error)))
     except BaseException as error:  # noqa: BLE001 - a library in Rust that gave up; what it left behind is unknown
-        channel.send(("failed", portable(RuntimeError(f"{type(error).__name__}: {error}"))))
+        channel.send(("broken", portable(RuntimeError(f"{type(error).__name__}: {error}"))))
         return False
     return True
 

@@ -6,8 +6,10 @@ import ctypes
 import logging
 import os
 import pickle
+import signal
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +33,10 @@ def environment() -> Iterator[list[str]]:
 
 def asking(number: int) -> Iterator[int]:
     yield ask_parent("double", number)
+
+
+def asking_for_its_process() -> Iterator[int]:
+    yield ask_parent("double", os.getpid()) // 2
 
 
 def asking_in_vain() -> Iterator[str]:
@@ -65,6 +71,21 @@ def spinning() -> Iterator[int]:
 def crashing() -> Iterator[int]:
     yield 1
     ctypes.string_at(0)
+
+
+def crashing_later(seconds: float) -> Iterator[int]:
+    threading.Timer(seconds, lambda: os.kill(os.getpid(), signal.SIGSEGV)).start()
+    yield os.getpid()
+
+
+def giving_up() -> Iterator[int]:
+    yield os.getpid()
+    raise GeneratorExit  # no Exception, as what a library in Rust raises that gives up
+
+
+def heavy(count: int, size: int) -> Iterator[bytes]:
+    for _ in range(count):
+        yield bytes(size)
 
 
 def growing(size: int) -> Iterator[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import signal
@@ -12,11 +13,12 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sandbox_tasks as tasks
 
-from llama_index_gemini_mm.sandbox import Bounds, Sandbox, WorkerLost, ask_parent, bounds_for
+from llama_index_gemini_mm.sandbox import Bounds, Sandbox, Stream, WorkerLost, ask_parent, bounds_for
 
 SHORT = Bounds(memory_bytes=600 * 2**20, seconds=2.0)
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds memory and the network of C libraries")
@@ -41,9 +43,70 @@ def test_a_worker_is_kept_for_the_next_task(sandbox: Sandbox) -> None:
 
 
 def test_tasks_run_side_by_side(sandbox: Sandbox) -> None:
-    streams = [sandbox.start(tasks.process_id, Bounds(), {}) for _ in range(3)]
+    double = {"double": lambda number: 2 * number}
+    streams = [sandbox.start(tasks.asking_for_its_process, Bounds(), double) for _ in range(3)]
 
     assert len({pid for stream in streams for pid in stream}) == 3
+
+
+def over(stream: Stream[Any]) -> threading.Event:
+    """Set when the worker has done all of the task."""
+    event = threading.Event()
+    stream.when_over(event.set)
+    return event
+
+
+def test_a_worker_goes_on_while_its_items_wait(sandbox: Sandbox) -> None:
+    """Who takes them may take long; then they are all there."""
+    first = sandbox.start(tasks.counting, Bounds(), {}, 50)
+    assert over(first).wait(20)
+    (pid,) = sandbox.start(tasks.process_id, Bounds(), {})
+    second = sandbox.start(tasks.process_id, Bounds(), {})
+    assert over(second).wait(20)
+    assert over(second).is_set()
+
+    assert list(first) == list(range(50))
+    assert list(second) == [pid]
+
+
+def test_closing_what_is_over_ends_nobody(sandbox: Sandbox) -> None:
+    """The worker has another task by then."""
+    first = sandbox.start(tasks.counting, Bounds(), {}, 50)
+    assert over(first).wait(20)
+    second = sandbox.start(tasks.asking, Bounds(), {"double": lambda number: 2 * number}, 4)
+
+    first.close()
+
+    assert list(second) == [8]
+    assert list(first) == []
+
+
+def test_a_worker_that_ends_while_idle_costs_no_task(sandbox: Sandbox) -> None:
+    """Neither one that crashed after its task, nor one whose library gave up in it."""
+    (crashed,) = sandbox.start(tasks.crashing_later, Bounds(), {}, 0.2)
+    time.sleep(1)
+    stream = sandbox.start(tasks.giving_up, Bounds(), {})
+    broken = next(stream)
+    with pytest.raises(RuntimeError, match="GeneratorExit"):
+        next(stream)
+
+    (pid,) = sandbox.start(tasks.process_id, Bounds(), {})
+
+    assert len({crashed, broken, pid}) == 3
+
+
+def test_what_waits_is_bounded(sandbox: Sandbox) -> None:
+    """A worker that is far ahead waits, and is free again when some of it was taken; so is one whose task is closed."""
+    stream = sandbox.start(tasks.heavy, Bounds(), {}, 20, 4 * 2**20)
+    finished = over(stream)
+    assert not finished.wait(1.5)
+    assert sum(map(len, itertools.islice(stream, 15))) == 60 * 2**20
+    assert finished.wait(20)
+    assert len(list(stream)) == 5
+    stopped = sandbox.start(tasks.heavy, Bounds(), {}, 20, 4 * 2**20)
+    next(stopped)
+    stopped.close()
+    assert over(stopped).wait(20)
 
 
 def test_a_worker_sees_no_keys(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
