@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -33,6 +34,9 @@ _HERE = Path(__file__).parent
 _SEARCHES, _LOCAL_SEARCHES = 200, 20
 _SYNC_ROUNDS = 3
 _LATENCY = 0.1
+_QUOTA = 3000
+"""Contents a minute, as the paid tier has them."""
+_MINUTE = 61.0
 
 
 @dataclass(frozen=True)
@@ -111,11 +115,12 @@ def sections(sizes: Sizes) -> list[Section]:
             ),
         ),
         Section(
-            "sync",
-            f"sync of {sizes.mixed:,} mixed files, 100 ms latency",
-            sync,
+            "sync-quota",
+            f"sync of {sizes.mixed:,} mixed files, 100 ms latency, {_QUOTA:,} contents a minute",
+            sync_at_quota,
             (Target("times the longer of its parts", 1.2, _of_the_longer, at_most=True),),
         ),
+        Section("sync", f"sync of {sizes.mixed:,} mixed files, 100 ms latency, no quota", sync),
         Section(
             "unchanged",
             f"another sync of {sizes.unchanged:,} unchanged files",
@@ -205,17 +210,31 @@ def _searched(section: str, rounds: int, processes: Sequence[Process]) -> list[M
     return [found[subject] for subject in sorted(found)]
 
 
+def sync_at_quota(setting: Setting) -> list[Measured]:
+    """As a user of the paid tier has it, once: the quota decides, and each begins with a whole minute's worth of it."""
+    return _synced(setting, "sync-quota", 1, _QUOTA)
+
+
 def sync(setting: Setting) -> list[Measured]:
+    """As fast as this machine can."""
+    return _synced(setting, "sync", min(setting.rounds, _SYNC_ROUNDS))
+
+
+def _synced(setting: Setting, section: str, rounds: int, quota: int | None = None) -> list[Measured]:
     """Reading alone, embedding alone, and all together, each into empty folders; the first round is not counted."""
     files = setting.folder / "mixed"
     sync_samples.mixed(files, setting.sizes.mixed)
-    measured = [Measured("sync", subject, "s") for subject in ("reading", "embedding", "sync")]
+    measured = [Measured(section, subject, "s") for subject in ("reading", "embedding", "sync")]
+    limits = [f"--contents-per-minute={quota}"] if quota else []
     with ExitStack() as stack:
-        emulator = stack.enter_context(running(sys.executable, "emulator_process.py", f"--latency={_LATENCY}"))
-        job = {"files": str(files), "base_url": emulator.greeting["base_url"]}
+        emulator = stack.enter_context(running(sys.executable, "emulator_process.py", f"--latency={_LATENCY}", *limits))
+        job = {"files": str(files), "base_url": emulator.greeting["base_url"], "contents_per_minute": quota}
         processes = [stack.enter_context(worker("sync_worker.py", one.subject, **job)) for one in measured]
-        for number in range(min(setting.rounds, _SYNC_ROUNDS) + 1):
-            answers = [process.ask() for process in processes]
+        for number in range(rounds + 1):
+            answers = []
+            for process in processes:
+                time.sleep(_MINUTE if quota else 0.0)
+                answers.append(process.ask())
             if len({answer["nodes"] for answer in answers}) != 1:
                 raise SystemExit(f"not the same work: {answers}")
             for one, answer in zip(measured, answers, strict=True):

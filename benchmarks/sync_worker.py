@@ -27,11 +27,12 @@ Answer = dict[str, Any]
 
 @dataclass(frozen=True)
 class Job:
-    """The files, the emulator, and numbers in a vector."""
+    """The files, the emulator, numbers in a vector, and the quota, if there is one."""
 
     files: str
     base_url: str
     dimension: int = 768
+    contents_per_minute: int | None = None
 
 
 def _model(job: Job, storage: Path) -> GeminiMultimodalEmbedding:
@@ -39,6 +40,7 @@ def _model(job: Job, storage: Path) -> GeminiMultimodalEmbedding:
         base_url=job.base_url,
         api_key="offline",
         output_dimensionality=job.dimension,
+        contents_per_minute=job.contents_per_minute,
         media_store=storage / "media",
     )
 
