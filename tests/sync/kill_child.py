@@ -20,6 +20,8 @@ from sync_support import embedded_bench
 from llama_index_gemini_mm.manifest import Manifest
 from llama_index_gemini_mm.vector_store import MediaVectorStore
 
+IN_FLIGHT = 2
+"""Requests under way at most: with many, all have been answered before the first points are written."""
 WRITES = [(Manifest, name) for name in ("begin", "finish", "suspend", "remove")]
 STORE_WRITES = [(MediaVectorStore, name) for name in ("add", "delete_nodes")]
 
@@ -54,7 +56,7 @@ def main(storage: str, folder: str, base_url: str, fatal: str) -> None:
     steps = Steps(int(fatal))
     for cls, name in WRITES + STORE_WRITES:
         setattr(cls, name, steps.around(getattr(cls, name)))
-    with embedded_bench(Path(storage), base_url) as opened:
+    with embedded_bench(Path(storage), base_url, max_concurrency=IN_FLIGHT) as opened:
         opened.synchronizer().run(folder)
     sys.stdout.write(str(steps.count))
 

@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from kill_child import IN_FLIGHT
 from sync_support import Points, assert_same, embedded_bench, identity, paid, write_book, write_mixed
 
 from llama_index_gemini_mm.emulator import Fault, GeminiEmulator, RecordedRequest
@@ -26,8 +27,6 @@ from media_samples import png
 _CHILD = Path(__file__).with_name("kill_child.py")
 _LATENCY = 0.05
 _SEED = 5
-_IN_FLIGHT = 32
-"""Requests that the model has under way at most."""
 
 
 @pytest.fixture
@@ -118,7 +117,7 @@ def check(scene: Scene, kill: Callable[[int], None], at: int, expected: Points) 
     twice = {content for content, times in paid(scene.emulator).items() if times > 1}
     assert max(paid(scene.emulator).values(), default=1) <= 2
     assert len(twice) == len(asked) - kept  # those whose answers had not come
-    assert sum(bool(contents & twice) for contents in requests) <= _IN_FLIGHT
+    assert sum(bool(contents & twice) for contents in requests) <= IN_FLIGHT
     assert report.files == report.indexed + report.renamed + report.unchanged + len(report.skipped)
     again, same = scene.resume()
     assert (again.indexed, again.embedded, again.removed, same.keys()) == (0, 0, 0, points.keys())
