@@ -27,6 +27,11 @@ def process_id() -> Iterator[int]:
     yield os.getpid()
 
 
+def process_id_and_more() -> Iterator[int]:
+    yield os.getpid()
+    time.sleep(600)
+
+
 def environment() -> Iterator[list[str]]:
     yield sorted(os.environ)
 

@@ -213,7 +213,7 @@ def test_temporary_files_go_with_the_worker(sandbox: Sandbox) -> None:
 
 
 def test_a_stream_that_is_closed_early_ends_its_worker(sandbox: Sandbox) -> None:
-    stream = sandbox.start(tasks.process_id, Bounds(), {})
+    stream = sandbox.start(tasks.process_id_and_more, Bounds(), {})
     pid = next(stream)
 
     stream.close()
