@@ -111,16 +111,26 @@ def test_what_was_written_is_counted_over_openings(tmp_path: Path) -> None:
     assert edge_files.unoptimized(tmp_path / "media") == 0
 
 
+@pytest.fixture
+def broken(tmp_path: Path) -> str:
+    """A program in place of the optimizer, which fails at once."""
+    program = tmp_path / "broken.py"
+    program.write_text("raise SystemExit(3)", "utf-8")
+    return str(program)
+
+
 def test_a_failed_optimization_changes_nothing(
-    store: EdgeVectorStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    store: EdgeVectorStore,
+    broken: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The log says so; everything is there, and the next one may work."""
     store.add([media_node(number) for number in range(100)])
     (before,) = shards(tmp_path / "media")
-    broken = tmp_path / "broken.py"
-    broken.write_text("raise SystemExit(3)", "utf-8")
     with monkeypatch.context() as patched:
-        patched.setattr(edge_optimize, "__file__", str(broken))
+        patched.setattr(edge_optimize, "__file__", broken)
         store.optimize()
 
     assert "was not optimized and stays as it was" in caplog.text
@@ -150,13 +160,11 @@ def test_writing_optimizes_now_and_then(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_what_cannot_be_optimized_is_not_tried_at_every_write(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Again when twice as much is there: the copy takes time and space."""
     monkeypatch.setattr(edge_module, "BYTES_UNOPTIMIZED", 0)
-    broken = tmp_path / "broken.py"
-    broken.write_text("raise SystemExit(3)", "utf-8")
-    monkeypatch.setattr(edge_optimize, "__file__", str(broken))
+    monkeypatch.setattr(edge_optimize, "__file__", broken)
     store = EdgeVectorStore(tmp_path / "media", "media", stamp(), optimize_from=100)
 
     for start in range(0, 500, 50):
