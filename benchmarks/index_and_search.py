@@ -31,7 +31,7 @@ from rich.console import Console
 from rich.table import Table
 
 _HERE = Path(__file__).parent
-_SEARCHES, _LOCAL_SEARCHES = 200, 20
+_SEARCHES, _LOCAL_SEARCHES, _FEW_LOCAL_SEARCHES = 200, 20, 5
 _SYNC_ROUNDS = 3
 _LATENCY = 0.1
 _QUOTA = 3000
@@ -178,21 +178,21 @@ def built(setting: Setting, count: int) -> tuple[Path, dict[str, Any]]:
 
 def search_few(setting: Setting) -> list[Measured]:
     """Ours, the bare engine, and local mode."""
-    count = setting.sizes.few
+    return _of_count(setting, "search-few", setting.sizes.few, _LOCAL_SEARCHES)
+
+
+def _of_count(setting: Setting, section: str, count: int, local_searches: int) -> list[Measured]:
     folder, _ = built(setting, count)
     with ExitStack() as stack:
         enter = stack.enter_context
         edge = enter(worker("search_worker.py", "edge", folder=str(folder), count=count, searches=_SEARCHES))
-        local = enter(worker("search_worker.py", "local", folder="", count=count, searches=_LOCAL_SEARCHES))
-        return _searched("search-few", setting.rounds, [edge, local])
+        local = enter(worker("search_worker.py", "local", folder="", count=count, searches=local_searches))
+        return _searched(section, setting.rounds, [edge, local])
 
 
 def search_many(setting: Setting) -> list[Measured]:
-    """Ours and the bare engine; local mode would take minutes to be filled, and seconds a search."""
-    count = setting.sizes.many
-    folder, _ = built(setting, count)
-    with worker("search_worker.py", "edge", folder=str(folder), count=count, searches=_SEARCHES) as edge:
-        return _searched("search-many", setting.rounds, [edge])
+    """The same; of local mode, which takes seconds for a filtered search, few."""
+    return _of_count(setting, "search-many", setting.sizes.many, _FEW_LOCAL_SEARCHES)
 
 
 def _searched(section: str, rounds: int, processes: Sequence[Process]) -> list[Measured]:
